@@ -1,0 +1,1 @@
+"""The catalog service: ICAT 6.2 over SQLAlchemy."""

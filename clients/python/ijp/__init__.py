@@ -1,0 +1,1 @@
+"""Client library of the job portal, its catalog and its data service."""

@@ -1,0 +1,117 @@
+"""HTTP to one service: one session, a time limit on every call, retries where they are safe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import IO, Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from ijp.errors import InternalError, PortalError, UnavailableError
+
+CONNECT_TIMEOUT_SECONDS = 10.0
+READ_TIMEOUT_SECONDS = 120.0
+
+Body = bytes | IO[bytes] | Iterable[bytes]
+ErrorReader = Callable[[int, Mapping[str, Any]], PortalError]
+"""Makes the error of an answer's status and JSON body (empty if the body is not a JSON object)."""
+
+
+def http_session(*, ca_bundle: str | None = None) -> requests.Session:
+    """A session that repeats calls that cannot have had an effect; certificates are verified.
+
+    Args:
+        ca_bundle: File with the certificates of a private authority, None for the system's.
+    """
+    session = requests.Session()
+    retry = Retry(total=3, backoff_factor=0.2, status_forcelist=(502, 504), raise_on_status=False)
+    session.mount("http://", HTTPAdapter(max_retries=retry, pool_maxsize=32))
+    session.mount("https://", HTTPAdapter(max_retries=retry, pool_maxsize=32))
+    if ca_bundle:
+        session.verify = ca_bundle
+    return session
+
+
+class Transport:
+    """Calls under one base URL; answers that are errors are raised as such."""
+
+    def __init__(
+        self, url: str, read_error: ErrorReader, http: requests.Session | None = None
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._read_error = read_error
+        self._http = http or http_session()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        form: Mapping[str, Any] | None = None,
+        json: Any = None,
+        body: Body | None = None,
+        headers: Mapping[str, str] | None = None,
+        stream: bool = False,
+        read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
+    ) -> requests.Response:
+        """Make one call and give its answer.
+
+        Args:
+            path: Below the base URL, with a leading slash.
+            form: Sent as ``application/x-www-form-urlencoded``.
+            body: Sent as it is; an iterable is sent in chunks, without a length.
+            stream: Leave the answer's body unread; the caller reads and closes it.
+
+        Raises:
+            PortalError: What the service reported.
+            UnavailableError: The service cannot be reached or did not answer in time.
+        """
+        try:
+            response = self._http.request(
+                method,
+                self.url + path,
+                params=params,
+                data=form if form is not None else body,
+                json=json,
+                headers=dict(headers or {}),
+                stream=stream,
+                timeout=(CONNECT_TIMEOUT_SECONDS, read_timeout_seconds),
+                allow_redirects=False,
+            )
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise UnavailableError(f"{self.url} does not answer: {_cause(error)}") from error
+        if response.status_code >= 400:
+            raise self._error(response)
+        return response
+
+    def _error(self, response: requests.Response) -> PortalError:
+        try:
+            body = response.json()
+        except ValueError:
+            body = {}
+        finally:
+            response.close()
+        return self._read_error(response.status_code, body if isinstance(body, dict) else {})
+
+
+def json_of(response: requests.Response) -> Any:
+    """The JSON of an answer.
+
+    Raises:
+        InternalError: The answer is not JSON: this is not the service we take it for.
+    """
+    try:
+        return response.json()
+    except ValueError as error:
+        raise InternalError(f"{response.url.split('?')[0]} did not answer in JSON") from error
+
+
+def _cause(error: Exception) -> str:
+    """A short reason without the URL, whose query may hold a session."""
+    reason: BaseException = error
+    while reason.__cause__ or reason.__context__:
+        reason = reason.__cause__ or reason.__context__ or reason
+    return type(reason).__name__ if "http" in str(reason) else str(reason)

@@ -1,0 +1,1 @@
+"""The data service: IDS over pluggable storage."""

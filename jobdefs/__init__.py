@@ -1,0 +1,1 @@
+"""Job descriptors: XML documents, conditions and command lines."""

@@ -1,0 +1,1 @@
+"""The portal: search, forms, jobs and provenance."""

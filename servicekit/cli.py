@@ -1,0 +1,99 @@
+"""The command ``ijpd``: what runs the services; each service adds commands of its own."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import click
+
+from ijp.errors import PortalError
+from servicekit import serve as serving
+from servicekit.plugins import PluginError
+from servicekit.service import services
+from servicekit.settings import SettingsError
+
+SETTINGS = click.option(
+    "--settings",
+    "settings_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="IJP_SETTINGS",
+    default=Path("ijp.toml"),
+    show_default=True,
+    help="The settings file (or $IJP_SETTINGS).",
+)
+
+DISPATCHER = "dispatcher"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def ijpd() -> None:
+    """Run and look after a job portal: its catalog, data service, portal and dispatcher.
+
+    \b
+    A first installation:
+      ijpd init FOLDER            make settings and secrets
+      ijpd db upgrade             make or update the databases
+      ijpd serve                  serve everything at one address
+    """
+
+
+@ijpd.command()
+@SETTINGS
+@click.argument("names", nargs=-1, metavar="[SERVICE]...")
+@click.option("--bind", default="127.0.0.1:8080", show_default=True, help="Address and port.")
+@click.option("--threads", default=32, show_default=True, help="Requests served at once.")
+@click.option("--workers", default=1, show_default=True, help="Processes; 1 on SQLite.")
+def serve(
+    settings_file: Path, names: tuple[str, ...], bind: str, threads: int, workers: int
+) -> None:
+    """Serve the named services at one address, or all of them.
+
+    The services are catalog, datastore, portal, and dispatcher, which starts jobs and follows
+    them and has no address. Without names everything runs in one process.
+    """
+    known = [*services(), DISPATCHER]
+    for name in names:
+        if name not in known:
+            raise click.UsageError(f"no service {name!r} (there are: {', '.join(known)})")
+    if names == (DISPATCHER,):
+        serving.run_background(settings_file, "portal")
+        return
+    if DISPATCHER in names:
+        raise click.UsageError("the dispatcher is served alone, or with everything")
+    alone = bool(names)
+    serving.serve(
+        settings_file,
+        list(names or services()),
+        bind=bind,
+        threads=threads,
+        workers=workers,
+        background=not alone,
+    )
+
+
+@ijpd.group()
+def db() -> None:
+    """Make or update the databases."""
+
+
+@db.command()
+@SETTINGS
+def upgrade(settings_file: Path) -> None:
+    """Bring every service's tables to the newest version; needed after each installation."""
+    for service in services().values():
+        service.upgrade(settings_file)
+        click.echo(f"{service.name}: up to date")
+
+
+def main() -> None:
+    """Run ``ijpd``."""
+    for point in sorted(entry_points(group="ijp.commands"), key=lambda one: one.name):
+        for command in point.load():
+            ijpd.add_command(command)
+    try:
+        ijpd()
+    except (PortalError, SettingsError, PluginError) as error:
+        click.echo(f"ijpd: {error}", err=True)
+        sys.exit(1)

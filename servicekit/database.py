@@ -1,0 +1,74 @@
+"""Database engines: SQLite for one host, PostgreSQL for many; dialects differ here only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, create_engine, event, make_url, text
+
+BUSY_TIMEOUT_SECONDS = 30
+
+
+def engine_for(url: str, service: str, **options: Any) -> Engine:
+    """An engine on one service's own tables.
+
+    Args:
+        url: ``{service}`` in it is replaced. On PostgreSQL the tables are in a schema named like
+            the service, which is made if it is not there; on SQLite they are in the file.
+        options: For ``create_engine``.
+    """
+    place = make_url(url.replace("{service}", service))
+    if place.get_backend_name() == "sqlite":
+        return _sqlite(place.render_as_string(hide_password=False), options)
+    connect = {"options": f"-csearch_path={service} -ctimezone=UTC", "connect_timeout": 10}
+    engine = create_engine(
+        place, pool_pre_ping=True, pool_size=16, max_overflow=32, connect_args=connect, **options
+    )
+    return engine
+
+
+def _sqlite(url: str, options: dict[str, Any]) -> Engine:
+    if path := make_url(url).database:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "autocommit": True}, **options
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def writing(engine: Engine) -> Engine:
+    """The same engine for transactions that write: SQLite then takes its lock at the start."""
+    return engine.execution_options(writes=True)
+
+
+def alembic_config(engine: Engine, service: str) -> Config:
+    """Alembic's configuration for one service's migrations, on an engine that exists."""
+    config = Config()
+    folder = Path(__file__).resolve().parent.parent / "migrations" / service
+    config.set_main_option("script_location", str(folder))
+    config.attributes["engine"] = engine
+    return config
+
+
+def upgrade(engine: Engine, service: str) -> None:
+    """Bring one service's tables to the newest version; two upgrades at once wait."""
+    if engine.dialect.name == "postgresql":
+        with engine.begin() as connection:
+            connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{service}"'))
+    command.upgrade(alembic_config(engine, service), "head")

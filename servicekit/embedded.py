@@ -1,0 +1,166 @@
+"""Services of one process reach each other by the same client, without a socket.
+
+A URL such as ``http://catalog.embedded/icat`` stands for the service ``catalog`` of this process.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import requests
+from flask import Flask
+from requests.adapters import BaseAdapter
+from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPResponse
+from werkzeug.datastructures import Headers
+
+from ijp.transport import http_session
+from servicekit.service import services
+
+SUFFIX = ".embedded"
+
+
+class Process:
+    """The services of one process, each made when it is first needed."""
+
+    def __init__(self, settings_file: Path, ca_bundle: str | None = None) -> None:
+        self.settings_file = settings_file
+        self.http = http_session(ca_bundle=ca_bundle)
+        self._apps: dict[str, Flask] = {}
+        for name in services():
+            self.http.mount(f"http://{name}{SUFFIX}", WsgiAdapter(self, name))
+
+    def app(self, name: str) -> Flask:
+        """The application of a service."""
+        if name not in self._apps:
+            self._apps[name] = services()[name].create_app(self.settings_file, self.http)
+        return self._apps[name]
+
+
+class WsgiAdapter(BaseAdapter):
+    """A requests adapter that calls a WSGI application; bodies stream both ways."""
+
+    def __init__(self, process: Process, name: str) -> None:
+        super().__init__()
+        self._process = process
+        self._name = name
+
+    def send(  # type: ignore[override]
+        self, request: requests.PreparedRequest, *_: Any, **__: Any
+    ) -> requests.Response:
+        """Call the application; gives back when it has begun to answer."""
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> Any:
+            started[:] = [(status, headers)]
+            return None
+
+        app = self._process.app(self._name)
+        body = iter(closing := app.wsgi_app(_environ(request), start_response))
+        first = next(body, b"")
+        status_line, headers = started[0]
+        raw = HTTPResponse(
+            body=_Reader(first, body, closing),
+            headers=Headers(headers).to_wsgi_list(),
+            status=int(status_line.split()[0]),
+            reason=status_line.partition(" ")[2],
+            preload_content=False,
+            decode_content=False,
+        )
+        response = requests.Response()
+        response.status_code = raw.status
+        response.headers = CaseInsensitiveDict(raw.headers)
+        response.raw = raw
+        response.reason = raw.reason
+        response.url = request.url or ""
+        response.request = request
+        response.encoding = requests.utils.get_encoding_from_headers(response.headers)
+        return response
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _environ(request: requests.PreparedRequest) -> dict[str, Any]:
+    parts = urlsplit(request.url or "")
+    path = unquote(parts.path, "latin-1") if isinstance(parts.path, str) else "/"
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": parts.query,
+        "SERVER_NAME": parts.hostname or "",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": _input(request.body),
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    for name, value in request.headers.items():
+        key = name.upper().replace("-", "_")
+        text = value.decode("latin-1") if isinstance(value, bytes) else value
+        environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = text
+    return environ
+
+
+def _input(body: Any) -> Any:
+    if body is None:
+        return io.BytesIO()
+    if isinstance(body, str):
+        return io.BytesIO(body.encode())
+    if isinstance(body, bytes | bytearray):
+        return io.BytesIO(body)
+    if hasattr(body, "read"):
+        return body
+    return io.BufferedReader(_Chunks(iter(body)), 1 << 16)
+
+
+class _Chunks(io.RawIOBase):
+    """An iterable of bytes, readable as a file."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = bytes(chunk)
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size
+
+
+class _Reader(io.BufferedReader):
+    """An answer's body as a file; closing it closes the application's iterable."""
+
+    def __init__(self, first: bytes, rest: Iterator[bytes], closing: Iterable[bytes]) -> None:
+        self._closing = closing
+        super().__init__(_Chunks(_chain(first, rest)), 1 << 16)
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            if callable(close := getattr(self._closing, "close", None)):
+                close()
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
