@@ -5,6 +5,7 @@ A URL such as ``http://catalog.embedded/icat`` stands for the service ``catalog`
 
 from __future__ import annotations
 
+import contextvars
 import io
 import sys
 from collections.abc import Iterable, Iterator
@@ -16,8 +17,7 @@ import requests
 from flask import Flask
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
-from urllib3 import HTTPResponse
-from werkzeug.datastructures import Headers
+from urllib3 import HTTPHeaderDict, HTTPResponse
 
 from ijp.transport import http_session
 from servicekit.service import services
@@ -50,9 +50,7 @@ class WsgiAdapter(BaseAdapter):
         self._process = process
         self._name = name
 
-    def send(  # type: ignore[override]
-        self, request: requests.PreparedRequest, *_: Any, **__: Any
-    ) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         """Call the application; gives back when it has begun to answer."""
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
@@ -61,12 +59,14 @@ class WsgiAdapter(BaseAdapter):
             return None
 
         app = self._process.app(self._name)
-        body = iter(closing := app.wsgi_app(_environ(request), start_response))
+        inner = contextvars.copy_context()
+        closing = inner.run(app.wsgi_app, _environ(request), start_response)
+        body = _inside(inner, iter(closing))
         first = next(body, b"")
         status_line, headers = started[0]
         raw = HTTPResponse(
-            body=_Reader(first, body, closing),
-            headers=Headers(headers).to_wsgi_list(),
+            body=_Reader(first, body, inner, closing),
+            headers=HTTPHeaderDict(headers),
             status=int(status_line.split()[0]),
             reason=status_line.partition(" ")[2],
             preload_content=False,
@@ -76,10 +76,10 @@ class WsgiAdapter(BaseAdapter):
         response.status_code = raw.status
         response.headers = CaseInsensitiveDict(raw.headers)
         response.raw = raw
-        response.reason = raw.reason
+        response.reason = raw.reason or ""
         response.url = request.url or ""
         response.request = request
-        response.encoding = requests.utils.get_encoding_from_headers(response.headers)
+        response.encoding = requests.utils.get_encoding_from_headers(response.headers) or "utf-8"
         return response
 
     def close(self) -> None:
@@ -88,7 +88,7 @@ class WsgiAdapter(BaseAdapter):
 
 def _environ(request: requests.PreparedRequest) -> dict[str, Any]:
     parts = urlsplit(request.url or "")
-    path = unquote(parts.path, "latin-1") if isinstance(parts.path, str) else "/"
+    path = unquote(parts.path, "latin-1")
     environ: dict[str, Any] = {
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": "",
@@ -150,7 +150,14 @@ class _Chunks(io.RawIOBase):
 class _Reader(io.BufferedReader):
     """An answer's body as a file; closing it closes the application's iterable."""
 
-    def __init__(self, first: bytes, rest: Iterator[bytes], closing: Iterable[bytes]) -> None:
+    def __init__(
+        self,
+        first: bytes,
+        rest: Iterator[bytes],
+        inner: contextvars.Context,
+        closing: Iterable[bytes],
+    ) -> None:
+        self._inner = inner
         self._closing = closing
         super().__init__(_Chunks(_chain(first, rest)), 1 << 16)
 
@@ -158,7 +165,13 @@ class _Reader(io.BufferedReader):
         if not self.closed:
             super().close()
             if callable(close := getattr(self._closing, "close", None)):
-                close()
+                self._inner.run(close)
+
+
+def _inside(inner: contextvars.Context, body: Iterator[bytes]) -> Iterator[bytes]:
+    """Each part is made in the callee's own context: the caller's request stays the caller's."""
+    while (part := inner.run(next, body, None)) is not None:
+        yield part
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

@@ -38,7 +38,7 @@ def set_user(name: str) -> None:
 
 
 class _Line(logging.Formatter):
-    converter = staticmethod(time.gmtime)  # type: ignore[assignment]
+    converter = staticmethod(time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
         record.request = _correlation_id.get() or "-"
