@@ -1,0 +1,52 @@
+# Everything sets itself up: `make demo`, `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Debian packages that the demo and the tests need and pip cannot give.
+DEBIAN_DEMO := python3-venv
+DEBIAN_TEST := $(DEBIAN_DEMO) postgresql chromium fonts-dejavu-core
+DEBIAN_BENCH := $(DEBIAN_TEST) nginx-light
+
+.PHONY: demo test quick bench lint setup setup-test setup-bench clean
+
+demo: $(VENV)/.installed
+	$(BIN)/ijpd demo
+
+test: setup-test lint
+	$(BIN)/python -m pytest -q
+
+quick: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q -m "not slow and not browser and not end_to_end" --ignore=tests/e2e
+
+bench: setup-bench
+	$(BIN)/python -m bench
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p servicekit -p catalog -p datastore -p jobdefs -p batch -p portal -p ijp
+	$(BIN)/lint-imports
+
+setup: $(VENV)/.installed
+
+setup-test: $(VENV)/.installed-dev
+	@./.ci/debian $(DEBIAN_TEST)
+
+setup-bench: $(VENV)/.installed-dev
+	@./.ci/debian $(DEBIAN_BENCH)
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || ./.ci/debian $(DEBIAN_DEMO)
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: setup.cfg clients/python/setup.cfg constraints.txt | $(VENV)/bin/pip
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e clients/python -e '.[demo]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e clients/python -e '.[demo,dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .demo build *.egg-info clients/python/*.egg-info
