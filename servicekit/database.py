@@ -33,9 +33,9 @@ def engine_for(url: str, service: str, **options: Any) -> Engine:
 def _sqlite(url: str, options: dict[str, Any]) -> Engine:
     if path := make_url(url).database:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(
-        url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "autocommit": True}, **options
-    )
+    # isolation_level=None: the driver starts no transaction by itself, _begin does
+    connect = {"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None}
+    engine = create_engine(url, connect_args=connect, **options)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
