@@ -68,7 +68,11 @@ class Job(Base):
 
 
 class DataCollection(Base):
-    """A free bag of investigations, datasets and/or datafiles, possibly crossing facilities. No natural key: it is recognised through its parameters, the jobs that use it or the publication that has it as content."""
+    """A free set of investigations, datasets and datafiles, even of several facilities.
+
+    It has no natural key: its parameters, the jobs that use it or the publication that has it as
+    content tell which one it is.
+    """
 
     __tablename__ = "data_collection"
 

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class Rule(Base):
-    """Authorization rule: which objects (what) a group, or everyone when there is no group, may Create/Read/Update/Delete."""
+    """What the members of a group may do with which objects; without a group, what everyone may.
+
+    ``crud_flags`` is made of the letters C, R, U and D, ``what`` is a query that gives the objects.
+    """
 
     __tablename__ = "rule_"
 
@@ -29,7 +32,7 @@ class Rule(Base):
 
 
 class PublicStep(Base):
-    """Allows an INCLUDE step (origin entity, relation name) to everyone without per-object read checks."""
+    """A relation that everyone may follow in INCLUDE, without a look at each object."""
 
     __tablename__ = "public_step"
     __table_args__ = (UniqueConstraint("origin", "field"),)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class User(Base):
-    """A person or account, identified by the name that the authenticator returns (e.g. simple/root)."""
+    """A person or account, by the name that the authenticator gives, such as ``simple/root``."""
 
     __tablename__ = "user_"
     __table_args__ = (UniqueConstraint("name"),)
