@@ -1,0 +1,238 @@
+"""The portal: job types, jobs, searches over its REST interface ``/api/v1``."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+from ijp import errors
+from ijp.transport import Transport, json_of
+
+Record = dict[str, Any]
+"""A thing as the portal's JSON has it: camelCase names."""
+
+FINAL_STATES = frozenset({"Completed", "Failed", "Cancelled"})
+
+_FROM_STATUS: dict[int, type[errors.PortalError]] = {
+    400: errors.BadRequestError,
+    401: errors.NotAuthenticatedError,
+    403: errors.NotAuthorizedError,
+    404: errors.NotFoundError,
+    409: errors.ConflictError,
+    413: errors.TooLargeError,
+    422: errors.BadRequestError,
+    503: errors.UnavailableError,
+}
+
+
+def read_error(status: int, body: Mapping[str, Any]) -> errors.PortalError:
+    """The error that the portal reported, as the class it was there."""
+    kind = errors.BY_CODE.get(str(body.get("code")))
+    kind = kind or _FROM_STATUS.get(status, errors.InternalError)
+    message = str(body.get("message") or f"the portal answered {status}")
+    fields = body.get("fields")
+    return kind(
+        message,
+        fields=fields if isinstance(fields, dict) else None,
+        correlation_id=body.get("correlationId"),
+    )
+
+
+class PortalClient:
+    """A portal, used with the catalog session of a user; without one only log-in works."""
+
+    def __init__(
+        self, url: str, session_id: str | None = None, http: requests.Session | None = None
+    ) -> None:
+        """Take the portal's address, such as ``https://jobs.example.org``."""
+        self._transport = Transport(url.rstrip("/") + "/api/v1", read_error, http)
+        self.url = url.rstrip("/")
+        self.session_id = session_id
+
+    def _call(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        if self.session_id:
+            arguments["headers"] = {
+                "Authorization": f"Bearer {self.session_id}",
+                **arguments.get("headers", {}),
+            }
+        return self._transport.call(method, path, **arguments)
+
+    def _json(self, method: str, path: str, **arguments: Any) -> Any:
+        return json_of(self._call(method, path, **arguments))
+
+    # log-in
+
+    def authenticators(self) -> list[Record]:
+        """The ways to log in, each with the names of what it asks for."""
+        return list(self._json("GET", "/authenticators"))
+
+    def login(self, authenticator: str, credentials: Mapping[str, str]) -> Record:
+        """Log in and use that session from now on.
+
+        Raises:
+            NotAuthenticatedError: The authenticator refused.
+        """
+        body = {"authenticator": authenticator, "credentials": dict(credentials)}
+        found = dict(self._json("POST", "/session", json=body))
+        self.session_id = str(found["sessionId"])
+        return found
+
+    def session(self) -> Record:
+        """Who is logged in, and for how many minutes."""
+        return dict(self._json("GET", "/session"))
+
+    def refresh(self) -> None:
+        """Let the session last its full lifetime again."""
+        self._call("PUT", "/session")
+
+    def logout(self) -> None:
+        """End the session; jobs that are not finished go on."""
+        self._call("DELETE", "/session")
+        self.session_id = None
+
+    # data
+
+    def datasets(self, **search: Any) -> Record:
+        """One page of datasets; the arguments are the query parameters of the search page."""
+        return dict(self._json("GET", "/datasets", params=search))
+
+    def dataset(self, id: int) -> Record:
+        """One dataset with its parameters."""
+        return dict(self._json("GET", f"/datasets/{id}"))
+
+    def datafiles(self, dataset_id: int) -> list[Record]:
+        """The files of a dataset."""
+        found = self._json("GET", f"/datasets/{dataset_id}/datafiles")
+        return list(found["datafiles"] if isinstance(found, dict) else found)
+
+    def provenance(self, dataset_id: int, depth: int = 3) -> Record:
+        """The graph around a dataset: nodes and edges, so many jobs back and forth."""
+        params = {"depth": str(depth)}
+        return dict(self._json("GET", f"/datasets/{dataset_id}/provenance", params=params))
+
+    def download(self, dataset_ids: Sequence[int] = (), datafile_ids: Sequence[int] = ()) -> Record:
+        """Prepare data for download; gives ``url``, which needs no session."""
+        body = {"datasetIds": list(dataset_ids), "datafileIds": list(datafile_ids)}
+        return dict(self._json("POST", "/downloads", json=body))
+
+    # job types
+
+    def job_types(
+        self, dataset_ids: Sequence[int] = (), datafile_ids: Sequence[int] = ()
+    ) -> list[Record]:
+        """The job types, and whether each takes the given data (``fits``, ``reason``)."""
+        found = self._json("GET", "/job-types", params=_ids(dataset_ids, datafile_ids))
+        return list(found["jobTypes"] if isinstance(found, dict) else found)
+
+    def job_type(self, name: str) -> Record:
+        """One job type with its options."""
+        return dict(self._json("GET", f"/job-types/{quote(name, safe='')}"))
+
+    def form(
+        self,
+        name: str,
+        *,
+        dataset_ids: Sequence[int] = (),
+        datafile_ids: Sequence[int] = (),
+        options: Mapping[str, Any] | None = None,
+    ) -> Record:
+        """What a job type asks for this selection, and the command it would run."""
+        body = {
+            "datasetIds": list(dataset_ids),
+            "datafileIds": list(datafile_ids),
+            "options": dict(options or {}),
+        }
+        return dict(self._json("POST", f"/job-types/{quote(name, safe='')}/form", json=body))
+
+    # jobs
+
+    def submit(
+        self,
+        job_type: str,
+        *,
+        dataset_ids: Sequence[int] = (),
+        datafile_ids: Sequence[int] = (),
+        options: Mapping[str, Any] | None = None,
+        arguments: Sequence[str] = (),
+        one_job: bool | None = None,
+        investigation_id: int | None = None,
+        key: str | None = None,
+    ) -> list[Record]:
+        """Submit one job, or one for each input, as the job type says.
+
+        Args:
+            one_job: For types that can do both: all inputs in one job, or one job each.
+            key: Two submissions with the same key are one; a fresh key if None, so that a
+                repeated network call does not run anything twice.
+
+        Raises:
+            ValidationFailedError: Options do not fit; ``fields`` says which and why.
+        """
+        body: Record = {
+            "jobType": job_type,
+            "datasetIds": list(dataset_ids),
+            "datafileIds": list(datafile_ids),
+            "options": dict(options or {}),
+            "key": key or secrets.token_hex(16),
+        }
+        if arguments:
+            body["arguments"] = list(arguments)
+        if one_job is not None:
+            body["oneJob"] = one_job
+        if investigation_id is not None:
+            body["investigationId"] = investigation_id
+        return list(self._json("POST", "/jobs", json=body)["jobs"])
+
+    def jobs(self, **filters: Any) -> Record:
+        """One page of the user's jobs, newest first: ``jobs`` and ``next``."""
+        return dict(self._json("GET", "/jobs", params=filters))
+
+    def job(self, id: int) -> Record:
+        """One job."""
+        return dict(self._json("GET", f"/jobs/{id}"))
+
+    def cancel(self, id: int) -> None:
+        """Stop a job, waiting or running."""
+        self._call("POST", f"/jobs/{id}/cancel")
+
+    def delete(self, id: int) -> None:
+        """Remove a finished job's record and output; datasets that it made stay."""
+        self._call("DELETE", f"/jobs/{id}")
+
+    def repeat(self, id: int) -> list[Record]:
+        """Submit a job again with the same inputs and options."""
+        return list(self._json("POST", f"/jobs/{id}/repeat")["jobs"])
+
+    def output(self, id: int, *, stream: str = "out", offset: int = 0) -> Iterator[bytes]:
+        """What a job wrote so far, from a byte on; nothing if there is no more.
+
+        Args:
+            stream: ``out`` or ``err``.
+        """
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        try:
+            answer = self._call(
+                "GET",
+                f"/jobs/{id}/output",
+                params={"stream": stream},
+                headers=headers,
+                stream=True,
+            )
+        except errors.PortalError as error:
+            if offset and getattr(error, "code", "") in ("range", "error", "internal"):
+                return
+            raise
+        with answer:
+            yield from answer.iter_content(1 << 16)
+
+
+def _ids(dataset_ids: Iterable[int], datafile_ids: Iterable[int]) -> dict[str, str]:
+    found = {
+        "datasetIds": ",".join(map(str, dataset_ids)),
+        "datafileIds": ",".join(map(str, datafile_ids)),
+    }
+    return {name: value for name, value in found.items() if value}
