@@ -1,0 +1,236 @@
+"""The portal's own tables: sessions, jobs and what became of them.
+
+What the catalog knows (datasets, users' rights, provenance) is not repeated here.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from portal.moments import UtcDateTime
+from portal.states import FINAL, State
+
+_NAMING = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+BigId = BigInteger().with_variant(Integer, "sqlite")
+_STATES = ", ".join(f"'{state}'" for state in State)
+_FINAL = ", ".join(f"'{state}'" for state in sorted(FINAL))
+_UNFINISHED = text(f"state NOT IN ({_FINAL})")
+
+
+class Base(DeclarativeBase):
+    """A table of the portal."""
+
+    metadata = MetaData(naming_convention=_NAMING)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcDateTime,
+        float: Double,
+        bytes: LargeBinary,
+        list[str]: JSON,
+        list[int]: JSON,
+        dict[str, Any]: JSON,
+    }
+
+
+class CatalogSessionRow(Base):
+    """A user's session at the catalog, encrypted, as long as a browser or a job needs it.
+
+    ``key_hash`` is the SHA-256 of the session id, by which it is found again; ``log_out`` says
+    that the user has logged out and the session is to end with its last job.
+    """
+
+    __tablename__ = "catalog_session"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    key_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    secret: Mapped[bytes]
+    user_name: Mapped[str] = mapped_column(String(255))
+    expires_at: Mapped[datetime]
+    log_out: Mapped[bool] = mapped_column(default=False)
+
+
+class BrowserSessionRow(Base):
+    """A logged-in browser; the cookie holds the random id of which this is the SHA-256."""
+
+    __tablename__ = "browser_session"
+
+    id_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    catalog_session_id: Mapped[int] = mapped_column(
+        ForeignKey("catalog_session.id", ondelete="CASCADE"), index=True
+    )
+    created_at: Mapped[datetime]
+
+
+class DraftRow(Base):
+    """A form that was sent when its session had ended, kept until the user is back."""
+
+    __tablename__ = "draft"
+
+    id_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_name: Mapped[str | None] = mapped_column(String(255))
+    path: Mapped[str] = mapped_column(String(2000))
+    form: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class Submission(Base):
+    """One act of submitting; the same key by the same user is the same act."""
+
+    __tablename__ = "submission"
+    __table_args__ = (UniqueConstraint("user_name", "key"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    user_name: Mapped[str] = mapped_column(String(255))
+    key: Mapped[str] = mapped_column(String(100))
+    content_hash: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+
+
+class JobRow(Base):
+    """A job, from the moment it was accepted; ``public_id`` is also its mark at the engine.
+
+    Attributes:
+        attempted_at: When its start was first tried; set before the engine is asked, so that
+            after a crash the engine is asked whether it has the mark.
+        wanted: What the user has asked for and the dispatcher has not done yet:
+            ``cancel``, ``hold``, ``release``.
+        cancelled: The user asked for the end, whatever the engine says of it.
+        missing_since: Since when the engine does not know it.
+        next_try_at: Not to be tried before; after a failed start or recording.
+    """
+
+    __tablename__ = "job"
+    __table_args__ = (
+        CheckConstraint(f"state IN ({_STATES})", name="state"),
+        CheckConstraint("wanted IN ('cancel', 'hold', 'release')", name="wanted"),
+        CheckConstraint("progress >= 0 AND progress <= 1", name="progress"),
+        Index("ix_job_user_name_id", "user_name", "id"),
+        Index("ix_job_unfinished", "id", sqlite_where=_UNFINISHED, postgresql_where=_UNFINISHED),
+        Index(
+            "ix_job_unfinished_session",
+            "catalog_session_id",
+            sqlite_where=_UNFINISHED,
+            postgresql_where=_UNFINISHED,
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(26), unique=True)
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submission.id"), index=True)
+    user_name: Mapped[str] = mapped_column(String(255))
+    catalog_session_id: Mapped[int | None] = mapped_column(
+        ForeignKey("catalog_session.id", ondelete="SET NULL")
+    )
+    name: Mapped[str] = mapped_column(String(255))
+    job_type: Mapped[str] = mapped_column(String(255))
+    job_type_version: Mapped[str] = mapped_column(String(64))
+    creates_provenance: Mapped[bool]
+    executable: Mapped[str] = mapped_column(Text)
+    arguments: Mapped[list[str]]
+    options: Mapped[dict[str, Any]]
+    resources: Mapped[dict[str, Any]]
+    dataset_ids: Mapped[list[int]] = mapped_column(deferred=True)
+    datafile_ids: Mapped[list[int]] = mapped_column(deferred=True)
+    investigation_id: Mapped[int | None] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str] = mapped_column(String(1000), default="")
+    wanted: Mapped[str | None] = mapped_column(String(10))
+    cancelled: Mapped[bool] = mapped_column(default=False)
+    progress: Mapped[float | None]
+    progress_message: Mapped[str] = mapped_column(String(1000), default="")
+    submitted_at: Mapped[datetime]
+    attempted_at: Mapped[datetime | None]
+    next_try_at: Mapped[datetime | None]
+    missing_since: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    batch_id: Mapped[str | None] = mapped_column(String(255))
+    exit_code: Mapped[int | None]
+    signal: Mapped[int | None]
+    cpu_seconds: Mapped[float | None]
+    peak_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    node: Mapped[str | None] = mapped_column(String(255))
+    provenance_id: Mapped[int | None] = mapped_column(BigInteger)
+    token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    token_ends_at: Mapped[datetime | None]
+
+
+class JobEvent(Base):
+    """One change of a job, with when and why."""
+
+    __tablename__ = "job_event"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(20))
+    text: Mapped[str] = mapped_column(String(1000), default="")
+
+
+class JobRead(Base):
+    """A datafile that a job really read through the gateway."""
+
+    __tablename__ = "job_read"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
+    datafile_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(BigInteger)
+    at: Mapped[datetime]
+
+
+class JobOutput(Base):
+    """A dataset that a job created, or an input dataset to which it added parameters."""
+
+    __tablename__ = "job_output"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    created: Mapped[bool]
+    complete: Mapped[bool]
+    at: Mapped[datetime]
+
+
+class Lease(Base):
+    """Who of several processes acts; a holder that does not renew loses it."""
+
+    __tablename__ = "lease"
+
+    name: Mapped[str] = mapped_column(String(50), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(255))
+    until: Mapped[datetime]
+
+
+class Audit(Base):
+    """Who did what; rows are only ever added."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    at: Mapped[datetime]
+    user_name: Mapped[str] = mapped_column(String(255), index=True)
+    action: Mapped[str] = mapped_column(String(50))
+    subject: Mapped[str] = mapped_column(String(255), default="")
+    detail: Mapped[str] = mapped_column(String(2000), default="")

@@ -1,0 +1,104 @@
+"""The portal's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from servicekit import settings as reading
+
+
+@dataclass(frozen=True)
+class PortalSettings:
+    """What ``[portal]`` and ``[common]`` say; folders are absolute.
+
+    Attributes:
+        facility: Name of the ICAT facility that jobs without data belong to.
+        facility_folder: The XML documents, and the programs in ``bin/`` below it.
+        work_folder: Job directories, one a job; the batch engine's records are in it too.
+        admins: Users who may see and cancel everybody's jobs.
+        service_user: The portal's own account at the catalog, ``authenticator/name``.
+        jobs_per_user: How many unfinished jobs one user may have.
+        lost_after_seconds: How long the engine may not know a job before it counts as lost.
+        retry_seconds: How long a job's start is tried again before it fails.
+        secure_cookies: Send cookies over HTTPS only; follows ``public_url`` if None.
+    """
+
+    base_folder: Path
+    database_url: str
+    catalog_url: str
+    datastore_url: str
+    public_url: str
+    facility: str
+    facility_folder: Path
+    work_folder: Path
+    secrets_folder: Path
+    engine: str
+    engine_settings: Mapping[str, Any] = field(default_factory=dict)
+    service_user: str = "simple/ijp"
+    admins: tuple[str, ...] = ("simple/root",)
+    jobs_per_user: int = 20_000
+    jobs_per_submission: int = 5_000
+    output_limit_mib: int = 1024
+    poll_interval_seconds: float = 5.0
+    lost_after_seconds: float = 300.0
+    retry_seconds: float = 600.0
+    token_grace_seconds: float = 30.0
+    ca_bundle: str | None = None
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Whether cookies may go over HTTPS only."""
+        return self.public_url.startswith("https:")
+
+    @property
+    def programs_folder(self) -> Path:
+        """Where a job type's executable is looked for when its path is relative."""
+        return self.facility_folder / "bin"
+
+
+class PortalSettingsSchema(Schema):
+    """The keys of ``[portal]`` and those of ``[common]`` that the portal reads."""
+
+    database_url = fields.String(required=True)
+    catalog_url = fields.Url(required=True, require_tld=False)
+    datastore_url = fields.Url(required=True, require_tld=False)
+    public_url = fields.Url(required=True, require_tld=False)
+    facility = fields.String(required=True, validate=validate.Length(1, 255))
+    facility_folder = fields.String(load_default="facility")
+    work_folder = fields.String(load_default="work")
+    secrets_folder = fields.String(load_default="secrets")
+    engine = fields.String(load_default="local")
+    engine_settings = fields.Dict(keys=fields.String(), load_default=dict)
+    service_user = fields.String(
+        load_default="simple/ijp", validate=validate.Regexp(r"[^/]+/.+", error="write auth/name")
+    )
+    admins = fields.List(fields.String(), load_default=["simple/root"])
+    jobs_per_user = fields.Integer(load_default=20_000, validate=validate.Range(min=1))
+    jobs_per_submission = fields.Integer(load_default=5_000, validate=validate.Range(min=1))
+    output_limit_mib = fields.Integer(load_default=1024, validate=validate.Range(min=1))
+    poll_interval_seconds = fields.Float(load_default=5.0, validate=validate.Range(min=0.05))
+    lost_after_seconds = fields.Float(load_default=300.0, validate=validate.Range(min=0))
+    retry_seconds = fields.Float(load_default=600.0, validate=validate.Range(min=0))
+    token_grace_seconds = fields.Float(load_default=30.0, validate=validate.Range(min=0))
+    ca_bundle = fields.String(load_default=None, allow_none=True)
+
+
+_FOLDERS = ("facility_folder", "work_folder", "secrets_folder")
+
+
+def read(path: Path) -> PortalSettings:
+    """Read the settings file.
+
+    Raises:
+        SettingsError: It cannot be read, or something in it is wrong.
+    """
+    found = reading.read(path, "portal", PortalSettingsSchema, dict)
+    base = path.resolve().parent
+    found |= {name: (base / found[name]).resolve() for name in _FOLDERS}
+    found["admins"] = tuple(found["admins"])
+    return PortalSettings(base_folder=base, **found)
