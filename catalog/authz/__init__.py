@@ -1,0 +1,1 @@
+"""Who may do what: rules, compiled into the SQL of every statement."""

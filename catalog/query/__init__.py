@@ -1,0 +1,1 @@
+"""The query language: text to tree to one SQL statement."""
