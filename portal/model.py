@@ -19,7 +19,6 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     String,
-    Text,
     UniqueConstraint,
     text,
 )
@@ -38,7 +37,9 @@ _NAMING = {
 BigId = BigInteger().with_variant(Integer, "sqlite")
 _STATES = ", ".join(f"'{state}'" for state in State)
 _FINAL = ", ".join(f"'{state}'" for state in sorted(FINAL))
-_UNFINISHED = text(f"state NOT IN ({_FINAL})")
+UNFINISHED = text(f"state NOT IN ({_FINAL})")
+"""Of unfinished jobs; literal text, so that the partial index is found to fit."""
+UNRECORDED = text("NOT recorded")
 
 
 class Base(DeclarativeBase):
@@ -120,6 +121,9 @@ class JobRow(Base):
         cancelled: The user asked for the end, whatever the engine says of it.
         missing_since: Since when the engine does not know it.
         next_try_at: Not to be tried before; after a failed start or recording.
+        ended_at: Set as soon as the engine says so; the state becomes final when the results
+            are recorded too.
+        recorded: Its provenance is in the catalog, or there is none to be.
     """
 
     __tablename__ = "job"
@@ -128,13 +132,16 @@ class JobRow(Base):
         CheckConstraint("wanted IN ('cancel', 'hold', 'release')", name="wanted"),
         CheckConstraint("progress >= 0 AND progress <= 1", name="progress"),
         Index("ix_job_user_name_id", "user_name", "id"),
-        Index("ix_job_unfinished", "id", sqlite_where=_UNFINISHED, postgresql_where=_UNFINISHED),
+        Index("ix_job_unfinished", "id", sqlite_where=UNFINISHED, postgresql_where=UNFINISHED),
+        Index("ix_job_unrecorded", "id", sqlite_where=UNRECORDED, postgresql_where=UNRECORDED),
         Index(
             "ix_job_unfinished_session",
             "catalog_session_id",
-            sqlite_where=_UNFINISHED,
-            postgresql_where=_UNFINISHED,
+            sqlite_where=UNFINISHED,
+            postgresql_where=UNFINISHED,
         ),
+        # a deleted job's number is not given to another
+        {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -148,7 +155,7 @@ class JobRow(Base):
     job_type: Mapped[str] = mapped_column(String(255))
     job_type_version: Mapped[str] = mapped_column(String(64))
     creates_provenance: Mapped[bool]
-    executable: Mapped[str] = mapped_column(Text)
+    program: Mapped[list[str]]
     arguments: Mapped[list[str]]
     options: Mapped[dict[str, Any]]
     resources: Mapped[dict[str, Any]]
@@ -173,6 +180,7 @@ class JobRow(Base):
     cpu_seconds: Mapped[float | None]
     peak_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
     node: Mapped[str | None] = mapped_column(String(255))
+    recorded: Mapped[bool] = mapped_column(default=False)
     provenance_id: Mapped[int | None] = mapped_column(BigInteger)
     token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     token_ends_at: Mapped[datetime | None]
