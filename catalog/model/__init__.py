@@ -16,6 +16,7 @@ from catalog.model.facility import (
     SampleType,
     Technique,
 )
+from catalog.model.internal import FailedLogin, Password, UserSession
 from catalog.model.investigation import (
     Investigation,
     InvestigationFacilityCycle,
@@ -84,6 +85,7 @@ __all__ = [
     "ENTITIES",
     "Facility",
     "FacilityCycle",
+    "FailedLogin",
     "FundingReference",
     "Grouping",
     "Instrument",
@@ -100,6 +102,7 @@ __all__ = [
     "Keyword",
     "ParameterType",
     "ParameterValueType",
+    "Password",
     "PermissibleStringValue",
     "PublicStep",
     "Publication",
@@ -117,4 +120,5 @@ __all__ = [
     "Technique",
     "User",
     "UserGroup",
+    "UserSession",
 ]

@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, DateTime, Double, Enum, Integer, MetaData, String
+from sqlalchemy import BigInteger, DateTime, Double, Enum, Index, Integer, MetaData, String, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -85,7 +85,7 @@ class Base(DeclarativeBase):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "__tablename__" in cls.__dict__ and not cls.__dict__.get("__internal__", False):
+        if "__tablename__" in cls.__dict__:
             ENTITIES[cls.__name__] = cls
 
 
@@ -105,6 +105,43 @@ class ParameterMixin:
     range_bottom: Mapped[float | None]
     range_top: Mapped[float | None]
     string_value: Mapped[str | None] = mapped_column(String(4000))
+
+
+INDEXED_LENGTH = 200
+"""Longer string values are not in the index: PostgreSQL refuses keys over 2.7 kB."""
+
+
+def value_indexes(table: str, owner: str) -> tuple[Index, ...]:
+    """Indexes of a parameter table for searches by type and value.
+
+    Each holds the owner too, so that such a search need not look at the table. The one with the
+    string value is used by a query that also says ``length(string_value) <= INDEXED_LENGTH``,
+    the number being part of its text.
+    """
+    short = text(f"length(string_value) <= {INDEXED_LENGTH}")
+    dated = text("date_time_value IS NOT NULL")
+    return (
+        # p.type.id = … AND p.numericValue BETWEEN …; by its beginning also p.type.id = …
+        Index(f"ix_{table}_numeric", "type_id", "numeric_value", owner),
+        # p.type.id = … AND p.stringValue = …, such as the public id of a job
+        Index(
+            f"ix_{table}_string",
+            "type_id",
+            "string_value",
+            owner,
+            postgresql_where=short,
+            sqlite_where=short,
+        ),
+        # p.type.id = … AND p.dateTimeValue > …
+        Index(
+            f"ix_{table}_date_time",
+            "type_id",
+            "date_time_value",
+            owner,
+            postgresql_where=dated,
+            sqlite_where=dated,
+        ),
+    )
 
 
 SYSTEM_ATTRIBUTES = ("id", "create_id", "create_time", "mod_id", "mod_time")

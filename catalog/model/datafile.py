@@ -35,9 +35,7 @@ class Datafile(Base):
     datafile_format_id: Mapped[int | None] = mapped_column(
         ForeignKey("datafile_format.id", ondelete="CASCADE"), index=True
     )
-    dataset_id: Mapped[int] = mapped_column(
-        ForeignKey("dataset.id", ondelete="CASCADE"), index=True
-    )
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
     datafile_format: Mapped["DatafileFormat | None"] = relationship(
         back_populates="datafiles", foreign_keys=[datafile_format_id]
     )
@@ -79,9 +77,7 @@ class RelatedDatafile(Base):
     dest_datafile_id: Mapped[int] = mapped_column(
         ForeignKey("datafile.id", ondelete="CASCADE"), index=True
     )
-    source_datafile_id: Mapped[int] = mapped_column(
-        ForeignKey("datafile.id", ondelete="CASCADE"), index=True
-    )
+    source_datafile_id: Mapped[int] = mapped_column(ForeignKey("datafile.id", ondelete="CASCADE"))
     dest_datafile: Mapped["Datafile"] = relationship(
         back_populates="dest_datafiles", foreign_keys=[dest_datafile_id]
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, String, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from catalog.model.base import Base
@@ -22,7 +22,11 @@ class Dataset(Base):
     """A group of datafiles measured or produced together inside one investigation."""
 
     __tablename__ = "dataset"
-    __table_args__ = (UniqueConstraint("investigation_id", "name"),)
+    __table_args__ = (
+        UniqueConstraint("investigation_id", "name"),
+        # the datasets of a type in the order of their ids: a page of the search for datasets
+        Index("ix_dataset_type_id", "type_id", "id"),
+    )
     __key__ = ("investigation", "name")
 
     complete: Mapped[bool] = mapped_column(Boolean, default=False)
@@ -35,14 +39,12 @@ class Dataset(Base):
     name: Mapped[str] = mapped_column(String(255))
     start_date: Mapped[datetime | None]
     investigation_id: Mapped[int] = mapped_column(
-        ForeignKey("investigation.id", ondelete="CASCADE"), index=True
+        ForeignKey("investigation.id", ondelete="CASCADE")
     )
     sample_id: Mapped[int | None] = mapped_column(
         ForeignKey("sample.id", ondelete="CASCADE"), index=True
     )
-    type_id: Mapped[int] = mapped_column(
-        ForeignKey("dataset_type.id", ondelete="CASCADE"), index=True
-    )
+    type_id: Mapped[int] = mapped_column(ForeignKey("dataset_type.id", ondelete="CASCADE"))
     investigation: Mapped["Investigation"] = relationship(
         back_populates="datasets", foreign_keys=[investigation_id]
     )
@@ -89,9 +91,7 @@ class DatasetInstrument(Base):
     __table_args__ = (UniqueConstraint("dataset_id", "instrument_id"),)
     __key__ = ("dataset", "instrument")
 
-    dataset_id: Mapped[int] = mapped_column(
-        ForeignKey("dataset.id", ondelete="CASCADE"), index=True
-    )
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
     instrument_id: Mapped[int] = mapped_column(
         ForeignKey("instrument.id", ondelete="CASCADE"), index=True
     )
@@ -110,9 +110,7 @@ class DatasetTechnique(Base):
     __table_args__ = (UniqueConstraint("dataset_id", "technique_id"),)
     __key__ = ("dataset", "technique")
 
-    dataset_id: Mapped[int] = mapped_column(
-        ForeignKey("dataset.id", ondelete="CASCADE"), index=True
-    )
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
     technique_id: Mapped[int] = mapped_column(
         ForeignKey("technique.id", ondelete="CASCADE"), index=True
     )

@@ -123,9 +123,7 @@ class FacilityCycle(Base):
     end_date: Mapped[datetime | None]
     name: Mapped[str] = mapped_column(String(255))
     start_date: Mapped[datetime | None]
-    facility_id: Mapped[int] = mapped_column(
-        ForeignKey("facility.id", ondelete="CASCADE"), index=True
-    )
+    facility_id: Mapped[int] = mapped_column(ForeignKey("facility.id", ondelete="CASCADE"))
     facility: Mapped["Facility"] = relationship(
         back_populates="facility_cycles", foreign_keys=[facility_id]
     )
@@ -152,9 +150,7 @@ class Instrument(Base):
     start_date: Mapped[datetime | None]
     type: Mapped[str | None] = mapped_column(String(255))
     url: Mapped[str | None] = mapped_column(String(255))
-    facility_id: Mapped[int] = mapped_column(
-        ForeignKey("facility.id", ondelete="CASCADE"), index=True
-    )
+    facility_id: Mapped[int] = mapped_column(ForeignKey("facility.id", ondelete="CASCADE"))
     facility: Mapped["Facility"] = relationship(
         back_populates="instruments", foreign_keys=[facility_id]
     )
@@ -194,7 +190,7 @@ class InstrumentScientist(Base):
     instrument_id: Mapped[int] = mapped_column(
         ForeignKey("instrument.id", ondelete="CASCADE"), index=True
     )
-    user_id: Mapped[int] = mapped_column(ForeignKey("user_.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user_.id", ondelete="CASCADE"))
     instrument: Mapped["Instrument"] = relationship(
         back_populates="instrument_scientists", foreign_keys=[instrument_id]
     )
@@ -235,9 +231,7 @@ class DatasetType(Base):
 
     description: Mapped[str | None] = mapped_column(String(255))
     name: Mapped[str] = mapped_column(String(255))
-    facility_id: Mapped[int] = mapped_column(
-        ForeignKey("facility.id", ondelete="CASCADE"), index=True
-    )
+    facility_id: Mapped[int] = mapped_column(ForeignKey("facility.id", ondelete="CASCADE"))
     facility: Mapped["Facility"] = relationship(
         back_populates="dataset_types", foreign_keys=[facility_id]
     )
@@ -259,9 +253,7 @@ class SampleType(Base):
     molecular_formula: Mapped[str] = mapped_column(String(255))
     name: Mapped[str] = mapped_column(String(255))
     safety_information: Mapped[str | None] = mapped_column(String(4000))
-    facility_id: Mapped[int] = mapped_column(
-        ForeignKey("facility.id", ondelete="CASCADE"), index=True
-    )
+    facility_id: Mapped[int] = mapped_column(ForeignKey("facility.id", ondelete="CASCADE"))
     facility: Mapped["Facility"] = relationship(
         back_populates="sample_types", foreign_keys=[facility_id]
     )
@@ -284,9 +276,7 @@ class DatafileFormat(Base):
     name: Mapped[str] = mapped_column(String(255))
     type: Mapped[str | None] = mapped_column(String(255))
     version: Mapped[str] = mapped_column(String(255))
-    facility_id: Mapped[int] = mapped_column(
-        ForeignKey("facility.id", ondelete="CASCADE"), index=True
-    )
+    facility_id: Mapped[int] = mapped_column(ForeignKey("facility.id", ondelete="CASCADE"))
     facility: Mapped["Facility"] = relationship(
         back_populates="datafile_formats", foreign_keys=[facility_id]
     )
@@ -320,9 +310,7 @@ class ParameterType(Base):
     units_full_name: Mapped[str | None] = mapped_column(String(255))
     value_type: Mapped[ParameterValueType]
     verified: Mapped[bool] = mapped_column(Boolean, default=False)
-    facility_id: Mapped[int] = mapped_column(
-        ForeignKey("facility.id", ondelete="CASCADE"), index=True
-    )
+    facility_id: Mapped[int] = mapped_column(ForeignKey("facility.id", ondelete="CASCADE"))
     facility: Mapped["Facility"] = relationship(
         back_populates="parameter_types", foreign_keys=[facility_id]
     )

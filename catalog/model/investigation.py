@@ -42,9 +42,7 @@ class Investigation(Base):
     summary: Mapped[str | None] = mapped_column(String(4000))
     title: Mapped[str] = mapped_column(String(255))
     visit_id: Mapped[str] = mapped_column(String(255))
-    facility_id: Mapped[int] = mapped_column(
-        ForeignKey("facility.id", ondelete="CASCADE"), index=True
-    )
+    facility_id: Mapped[int] = mapped_column(ForeignKey("facility.id", ondelete="CASCADE"))
     type_id: Mapped[int] = mapped_column(
         ForeignKey("investigation_type.id", ondelete="CASCADE"), index=True
     )
@@ -145,7 +143,7 @@ class InvestigationUser(Base):
     investigation_id: Mapped[int] = mapped_column(
         ForeignKey("investigation.id", ondelete="CASCADE"), index=True
     )
-    user_id: Mapped[int] = mapped_column(ForeignKey("user_.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user_.id", ondelete="CASCADE"))
     investigation: Mapped["Investigation"] = relationship(
         back_populates="investigation_users", foreign_keys=[investigation_id]
     )
@@ -162,9 +160,7 @@ class InvestigationGroup(Base):
     __key__ = ("grouping", "investigation", "role")
 
     role: Mapped[str] = mapped_column(String(255))
-    grouping_id: Mapped[int] = mapped_column(
-        ForeignKey("grouping.id", ondelete="CASCADE"), index=True
-    )
+    grouping_id: Mapped[int] = mapped_column(ForeignKey("grouping.id", ondelete="CASCADE"))
     investigation_id: Mapped[int] = mapped_column(
         ForeignKey("investigation.id", ondelete="CASCADE"), index=True
     )
@@ -187,7 +183,7 @@ class InvestigationInstrument(Base):
         ForeignKey("instrument.id", ondelete="CASCADE"), index=True
     )
     investigation_id: Mapped[int] = mapped_column(
-        ForeignKey("investigation.id", ondelete="CASCADE"), index=True
+        ForeignKey("investigation.id", ondelete="CASCADE")
     )
     instrument: Mapped["Instrument"] = relationship(
         back_populates="investigation_instruments", foreign_keys=[instrument_id]
@@ -205,7 +201,7 @@ class InvestigationFacilityCycle(Base):
     __key__ = ("facility_cycle", "investigation")
 
     facility_cycle_id: Mapped[int] = mapped_column(
-        ForeignKey("facility_cycle.id", ondelete="CASCADE"), index=True
+        ForeignKey("facility_cycle.id", ondelete="CASCADE")
     )
     investigation_id: Mapped[int] = mapped_column(
         ForeignKey("investigation.id", ondelete="CASCADE"), index=True
@@ -229,7 +225,7 @@ class InvestigationFunding(Base):
         ForeignKey("funding_reference.id", ondelete="CASCADE"), index=True
     )
     investigation_id: Mapped[int] = mapped_column(
-        ForeignKey("investigation.id", ondelete="CASCADE"), index=True
+        ForeignKey("investigation.id", ondelete="CASCADE")
     )
     funding: Mapped["FundingReference"] = relationship(
         back_populates="investigations", foreign_keys=[funding_id]
@@ -287,7 +283,7 @@ class Shift(Base):
         ForeignKey("instrument.id", ondelete="CASCADE"), index=True
     )
     investigation_id: Mapped[int] = mapped_column(
-        ForeignKey("investigation.id", ondelete="CASCADE"), index=True
+        ForeignKey("investigation.id", ondelete="CASCADE")
     )
     instrument: Mapped["Instrument | None"] = relationship(
         back_populates="shifts", foreign_keys=[instrument_id]
@@ -307,7 +303,7 @@ class Sample(Base):
     name: Mapped[str] = mapped_column(String(255))
     pid: Mapped[str | None] = mapped_column(String(255))
     investigation_id: Mapped[int] = mapped_column(
-        ForeignKey("investigation.id", ondelete="CASCADE"), index=True
+        ForeignKey("investigation.id", ondelete="CASCADE")
     )
     type_id: Mapped[int | None] = mapped_column(
         ForeignKey("sample_type.id", ondelete="CASCADE"), index=True
@@ -365,7 +361,7 @@ class StudyInvestigation(Base):
     investigation_id: Mapped[int] = mapped_column(
         ForeignKey("investigation.id", ondelete="CASCADE"), index=True
     )
-    study_id: Mapped[int] = mapped_column(ForeignKey("study.id", ondelete="CASCADE"), index=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id", ondelete="CASCADE"))
     investigation: Mapped["Investigation"] = relationship(
         back_populates="study_investigations", foreign_keys=[investigation_id]
     )

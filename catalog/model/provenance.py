@@ -27,9 +27,7 @@ class Application(Base):
 
     name: Mapped[str] = mapped_column(String(255))
     version: Mapped[str] = mapped_column(String(255))
-    facility_id: Mapped[int] = mapped_column(
-        ForeignKey("facility.id", ondelete="CASCADE"), index=True
-    )
+    facility_id: Mapped[int] = mapped_column(ForeignKey("facility.id", ondelete="CASCADE"))
     facility: Mapped["Facility"] = relationship(
         back_populates="applications", foreign_keys=[facility_id]
     )
@@ -129,7 +127,7 @@ class DataCollectionInvestigation(Base):
     __key__ = ("data_collection", "investigation")
 
     data_collection_id: Mapped[int] = mapped_column(
-        ForeignKey("data_collection.id", ondelete="CASCADE"), index=True
+        ForeignKey("data_collection.id", ondelete="CASCADE")
     )
     investigation_id: Mapped[int] = mapped_column(
         ForeignKey("investigation.id", ondelete="CASCADE"), index=True
@@ -150,7 +148,7 @@ class DataCollectionDataset(Base):
     __key__ = ("data_collection", "dataset")
 
     data_collection_id: Mapped[int] = mapped_column(
-        ForeignKey("data_collection.id", ondelete="CASCADE"), index=True
+        ForeignKey("data_collection.id", ondelete="CASCADE")
     )
     dataset_id: Mapped[int] = mapped_column(
         ForeignKey("dataset.id", ondelete="CASCADE"), index=True
@@ -171,7 +169,7 @@ class DataCollectionDatafile(Base):
     __key__ = ("data_collection", "datafile")
 
     data_collection_id: Mapped[int] = mapped_column(
-        ForeignKey("data_collection.id", ondelete="CASCADE"), index=True
+        ForeignKey("data_collection.id", ondelete="CASCADE")
     )
     datafile_id: Mapped[int] = mapped_column(
         ForeignKey("datafile.id", ondelete="CASCADE"), index=True

@@ -33,9 +33,7 @@ class DataPublication(Base):
     content_id: Mapped[int] = mapped_column(
         ForeignKey("data_collection.id", ondelete="CASCADE"), index=True
     )
-    facility_id: Mapped[int] = mapped_column(
-        ForeignKey("facility.id", ondelete="CASCADE"), index=True
-    )
+    facility_id: Mapped[int] = mapped_column(ForeignKey("facility.id", ondelete="CASCADE"))
     type_id: Mapped[int | None] = mapped_column(
         ForeignKey("data_publication_type.id", ondelete="CASCADE"), index=True
     )
@@ -89,9 +87,7 @@ class DataPublicationType(Base):
 
     description: Mapped[str | None] = mapped_column(String(255))
     name: Mapped[str] = mapped_column(String(255))
-    facility_id: Mapped[int] = mapped_column(
-        ForeignKey("facility.id", ondelete="CASCADE"), index=True
-    )
+    facility_id: Mapped[int] = mapped_column(ForeignKey("facility.id", ondelete="CASCADE"))
     facility: Mapped["Facility"] = relationship(
         back_populates="data_publication_types", foreign_keys=[facility_id]
     )
@@ -113,7 +109,7 @@ class DataPublicationDate(Base):
     date: Mapped[str] = mapped_column(String(255))
     date_type: Mapped[str] = mapped_column(String(255))
     publication_id: Mapped[int] = mapped_column(
-        ForeignKey("data_publication.id", ondelete="CASCADE"), index=True
+        ForeignKey("data_publication.id", ondelete="CASCADE")
     )
     publication: Mapped["DataPublication"] = relationship(
         back_populates="dates", foreign_keys=[publication_id]
@@ -134,7 +130,7 @@ class DataPublicationUser(Base):
     given_name: Mapped[str | None] = mapped_column(String(255))
     order_key: Mapped[str | None] = mapped_column(String(255))
     publication_id: Mapped[int] = mapped_column(
-        ForeignKey("data_publication.id", ondelete="CASCADE"), index=True
+        ForeignKey("data_publication.id", ondelete="CASCADE")
     )
     user_id: Mapped[int] = mapped_column(ForeignKey("user_.id", ondelete="CASCADE"), index=True)
     publication: Mapped["DataPublication"] = relationship(
@@ -161,9 +157,7 @@ class Affiliation(Base):
     full_reference: Mapped[str | None] = mapped_column(String(1023))
     name: Mapped[str] = mapped_column(String(255))
     pid: Mapped[str | None] = mapped_column(String(255))
-    user_id: Mapped[int] = mapped_column(
-        ForeignKey("data_publication_user.id", ondelete="CASCADE"), index=True
-    )
+    user_id: Mapped[int] = mapped_column(ForeignKey("data_publication_user.id", ondelete="CASCADE"))
     user: Mapped["DataPublicationUser"] = relationship(
         back_populates="affiliations", foreign_keys=[user_id]
     )
@@ -183,7 +177,7 @@ class Subject(Base):
     subject_scheme: Mapped[str | None] = mapped_column(String(255))
     value_uri: Mapped[str | None] = mapped_column(String(255))
     data_publication_id: Mapped[int] = mapped_column(
-        ForeignKey("data_publication.id", ondelete="CASCADE"), index=True
+        ForeignKey("data_publication.id", ondelete="CASCADE")
     )
     data_publication: Mapped["DataPublication"] = relationship(
         back_populates="subjects", foreign_keys=[data_publication_id]
@@ -203,7 +197,7 @@ class RelatedItem(Base):
     relation_type: Mapped[str] = mapped_column(String(255))
     title: Mapped[str | None] = mapped_column(String(255))
     publication_id: Mapped[int] = mapped_column(
-        ForeignKey("data_publication.id", ondelete="CASCADE"), index=True
+        ForeignKey("data_publication.id", ondelete="CASCADE")
     )
     publication: Mapped["DataPublication"] = relationship(
         back_populates="related_items", foreign_keys=[publication_id]
@@ -244,7 +238,7 @@ class DataPublicationFunding(Base):
     __key__ = ("data_publication", "funding")
 
     data_publication_id: Mapped[int] = mapped_column(
-        ForeignKey("data_publication.id", ondelete="CASCADE"), index=True
+        ForeignKey("data_publication.id", ondelete="CASCADE")
     )
     funding_id: Mapped[int] = mapped_column(
         ForeignKey("funding_reference.id", ondelete="CASCADE"), index=True

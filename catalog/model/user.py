@@ -100,7 +100,7 @@ class UserGroup(Base):
     grouping_id: Mapped[int] = mapped_column(
         ForeignKey("grouping.id", ondelete="CASCADE"), index=True
     )
-    user_id: Mapped[int] = mapped_column(ForeignKey("user_.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user_.id", ondelete="CASCADE"))
     grouping: Mapped["Grouping"] = relationship(
         back_populates="user_groups", foreign_keys=[grouping_id]
     )
