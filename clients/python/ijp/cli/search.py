@@ -14,6 +14,7 @@ from ijp.portal import Record
 _WHERE = re.compile(
     r"\s*(?P<name>.+?)\s*(?P<operator><=|>=|!=|=|<|>|\s(?i:LIKE|BETWEEN)\s)\s*(?P<value>.*?)\s*$"
 )
+_PAGE = 500
 _WIRE = {
     "=": "eq",
     "!=": "ne",
@@ -69,7 +70,7 @@ def search(
     if query is not None:
         _search_catalog(environment, query)
         return
-    values: dict[str, Any] = {"limit": str(limit)}
+    values: dict[str, Any] = {"limit": str(min(limit, _PAGE))}
     for key, value in (("type", dataset_type), ("text", text), ("sort", sort)):
         if value:
             values[key] = value
@@ -112,8 +113,9 @@ def _row(condition: str) -> str:
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         value = value[1:-1]
     if operator == "between":
-        value = re.sub(r"\s+(?i:and)\s+", "~", value, count=1)
-    return f"{matched['name']}:{operator}:{value}"
+        value = re.sub(r"\s+(?i:and)\s+", "..", value, count=1)
+    name = re.sub(r"([:\\])", r"\\\1", matched["name"])
+    return f"{name}:{operator}:{value}"
 
 
 def _named(thing: Any) -> str:
