@@ -12,6 +12,7 @@ default, and a member of ``Capability`` that tells whether an engine takes them.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from abc import ABC, abstractmethod
@@ -297,6 +298,10 @@ def _check_texts(spec: JobSpec) -> None:
     for text in (*spec.argv, *names_values, *paths, spec.owner, spec.name):
         if "\0" in text:
             raise BadRequestError(f"a NUL character cannot be passed to a program: {text!r}")
+        try:
+            os.fsencode(text)
+        except UnicodeEncodeError as error:
+            raise BadRequestError(f"not text that can be passed to a program: {text!r}") from error
     for name in spec.environment:
         if not name or "=" in name:
             raise BadRequestError(f"not the name of an environment variable: {name!r}")
