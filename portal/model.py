@@ -116,6 +116,8 @@ class JobRow(Base):
     Attributes:
         attempted_at: When its start was first tried; set before the engine is asked, so that
             after a crash the engine is asked whether it has the mark.
+        wants: What the portal appends to the arguments, such as ``ijpUrl``.
+        raw_arguments: Those of the arguments that the user gave verbatim.
         wanted: What the user has asked for and the dispatcher has not done yet:
             ``cancel``, ``hold``, ``release``.
         cancelled: The user asked for the end, whatever the engine says of it.
@@ -157,6 +159,8 @@ class JobRow(Base):
     creates_provenance: Mapped[bool]
     program: Mapped[list[str]]
     arguments: Mapped[list[str]]
+    wants: Mapped[list[str]]
+    raw_arguments: Mapped[list[str]]
     options: Mapped[dict[str, Any]]
     resources: Mapped[dict[str, Any]]
     dataset_ids: Mapped[list[int]] = mapped_column(deferred=True)

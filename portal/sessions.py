@@ -6,22 +6,41 @@ the hash, beside the catalog session encrypted under a key in a file.
 
 from __future__ import annotations
 
+import logging
+import secrets
+import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from flask import Response, g
-from sqlalchemy import Engine
+from flask import Response, g, request
+from sqlalchemy import Engine, delete, select
+from sqlalchemy.orm import Session
 
 from ijp.catalog import CatalogClient, CatalogSession
 from ijp.errors import NotAuthenticatedError, NotAuthorizedError
+from portal import audit
+from portal.kept_sessions import KeptSessions, hash_of
+from portal.model import BrowserSessionRow, CatalogSessionRow, DraftRow
+from portal.moments import now
+from portal.services import services
 from portal.settings import PortalSettings
+from servicekit import logs
+from servicekit.database import writing
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 COOKIE = "ijp_session"
+VERIFIED_SECONDS = 30.0
+_VERIFIED_MOST = 10_000
+_BROWSER_SESSION = timedelta(days=30)
+_DRAFTS_KEPT = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -58,9 +77,15 @@ class Sessions:
     """Log-in, log-out and what is kept between."""
 
     def __init__(
-        self, settings: PortalSettings, database: Engine, catalog: CatalogClient, key: bytes
+        self, settings: PortalSettings, database: Engine, catalog: CatalogClient, keys: str
     ) -> None:
-        """Keep sessions in the database, encrypted with a Fernet key."""
+        """Keep sessions in the database, encrypted with Fernet keys (one a line)."""
+        self._settings = settings
+        self._database = database
+        self._catalog = catalog
+        self.kept = KeptSessions(database, catalog, keys)
+        self._verified: dict[str, tuple[str, float]] = {}
+        self._lock = threading.Lock()
 
     def login(self, authenticator: str, credentials: Mapping[str, str]) -> tuple[User, str]:
         """Log a browser in; the second member is the value of its cookie.
@@ -68,11 +93,41 @@ class Sessions:
         Raises:
             NotAuthenticatedError: The authenticator refused.
         """
-        raise NotImplementedError
+        session = self._catalog.login(authenticator, credentials)
+        name = self._verified_name(session)
+        cookie = secrets.token_urlsafe(32)
+        with Session(writing(self._database)) as transaction, transaction.begin():
+            kept = self.kept.keep(transaction, name, session)
+            self._drop_browser(transaction)
+            transaction.add(
+                BrowserSessionRow(
+                    id_hash=hash_of(cookie), catalog_session_id=kept, created_at=now()
+                )
+            )
+            audit.record(transaction, name, "log in")
+        log.info("%s logged in", name)
+        return self._user(name, session, by_cookie=True), cookie
+
+    def _drop_browser(self, transaction: Session) -> None:
+        """Forget what this browser was logged in with before, and browsers that never came back."""
+        earlier = hash_of(request.cookies.get(COOKIE, ""))
+        transaction.execute(
+            delete(BrowserSessionRow).where(
+                (BrowserSessionRow.id_hash == earlier)
+                | (BrowserSessionRow.created_at < now() - _BROWSER_SESSION)
+            )
+        )
 
     def set_cookie(self, response: Response, value: str) -> None:
         """Give a browser its cookie: HttpOnly, SameSite=Lax, Secure under HTTPS."""
-        raise NotImplementedError
+        response.set_cookie(
+            COOKIE,
+            value,
+            httponly=True,
+            samesite="Lax",
+            secure=self._settings.secure_cookies,
+            path="/",
+        )
 
     def logout(self, user: User, response: Response | None = None) -> None:
         """End a user's session and take the cookie back.
@@ -80,21 +135,126 @@ class Sessions:
         While jobs of this session are not finished it goes on at the catalog for their sake,
         and ends with the last of them.
         """
-        raise NotImplementedError
+        with self._lock:
+            self._verified.pop(hash_of(user.session_id), None)
+        self.kept.end(user.catalog)
+        with Session(writing(self._database)) as transaction, transaction.begin():
+            audit.record(transaction, user.name, "log out")
+        if response is not None:
+            response.delete_cookie(COOKIE, path="/")
+
+    def by_session_id(self, session_id: str) -> User:
+        """The user of a program's catalog session.
+
+        Raises:
+            NotAuthenticatedError: The session has ended, or the catalog does not know it.
+        """
+        session = self._catalog.session(session_id)
+        return self._user(self._verified_name(session), session, by_cookie=False)
+
+    def by_cookie(self, value: str) -> User | None:
+        """The user of a browser; None if its session has ended."""
+        with Session(self._database) as transaction:
+            row = transaction.scalar(
+                select(CatalogSessionRow)
+                .join(BrowserSessionRow)
+                .where(BrowserSessionRow.id_hash == hash_of(value))
+            )
+        if row is None:
+            return None
+        try:
+            session = self.kept.open(row)
+            return self._user(self._verified_name(session), session, by_cookie=True)
+        except NotAuthenticatedError:
+            return None
+
+    def _user(self, name: str, session: CatalogSession, *, by_cookie: bool) -> User:
+        logs.set_user(name)
+        return User(name, session, name in self._settings.admins, by_cookie)
+
+    def _verified_name(self, session: CatalogSession) -> str:
+        """The user's name, asked at the catalog unless that was less than 30 s ago."""
+        key, moment = hash_of(session.session_id), time.monotonic()
+        with self._lock:
+            name, until = self._verified.get(key, ("", 0.0))
+        if until > moment:
+            return name
+        if self.kept.is_logged_out(session.session_id):
+            raise NotAuthenticatedError("this session has been ended; please log in again")
+        name = session.user_name()
+        with self._lock:
+            if len(self._verified) >= _VERIFIED_MOST:
+                self._verified.clear()
+            self._verified[key] = (name, moment + VERIFIED_SECONDS)
+        self._prolong(session)
+        return name
+
+    def _prolong(self, session: CatalogSession) -> None:
+        """Let the session of somebody who is active go on."""
+        lifetime = self._catalog.properties().lifetime_minutes
+        if session.remaining_minutes() < lifetime / 2:
+            session.refresh()
 
     def save_draft(self, path: str, form: Mapping[str, list[str]]) -> str:
-        """Keep a form that was sent without a valid session; gives the id to ask for it with."""
-        raise NotImplementedError
+        """Keep a form that was sent without a valid session; gives the id to ask for it with.
+
+        Only the user to whom the ended session belonged can have it back, where that is known.
+        """
+        draft_id = secrets.token_urlsafe(24)
+        with Session(writing(self._database)) as transaction, transaction.begin():
+            transaction.execute(delete(DraftRow).where(DraftRow.created_at < now() - _DRAFTS_KEPT))
+            transaction.add(
+                DraftRow(
+                    id_hash=hash_of(draft_id),
+                    user_name=self._owner_of_cookie(transaction),
+                    path=path,
+                    form={name: values for name, values in form.items() if name != "csrf_token"},
+                    created_at=now(),
+                )
+            )
+        return draft_id
+
+    def _owner_of_cookie(self, transaction: Session) -> str | None:
+        """Whose browser this is, though its session has ended."""
+        return transaction.scalar(
+            select(CatalogSessionRow.user_name)
+            .join(BrowserSessionRow)
+            .where(BrowserSessionRow.id_hash == hash_of(request.cookies.get(COOKIE, "")))
+        )
 
     def load_draft(self, draft_id: str, user: User) -> Draft | None:
         """A kept form, once; None if there is none (any more) for this user."""
-        raise NotImplementedError
+        with Session(writing(self._database)) as transaction, transaction.begin():
+            row = transaction.get(DraftRow, hash_of(draft_id))
+            if row is None or row.user_name not in (None, user.name):
+                return None
+            transaction.delete(row)
+            return Draft(row.path, dict(row.form))
+
+
+def bearer() -> str | None:
+    """The secret in the request's Authorization header; None if there is none."""
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    return value.strip() or None if scheme.lower() == "bearer" else None
 
 
 def current_user() -> User | None:
-    """Who makes the current request; None if nobody is logged in."""
-    found: User | None = g.get("user")
+    """Who makes the current request; None if nobody is logged in.
+
+    Raises:
+        NotAuthenticatedError: A program sent a session that is not valid.
+    """
+    if "user" not in g:
+        g.user = _identified(services().sessions)
+    found: User | None = g.user
     return found
+
+
+def _identified(sessions: Sessions) -> User | None:
+    if (session_id := bearer()) is not None:
+        return sessions.by_session_id(session_id)
+    cookie = request.cookies.get(COOKIE)
+    return sessions.by_cookie(cookie) if cookie else None
 
 
 def require_user() -> User:

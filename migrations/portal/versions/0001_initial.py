@@ -104,6 +104,8 @@ def upgrade() -> None:
         sa.Column("creates_provenance", sa.Boolean(), nullable=False),
         sa.Column("program", sa.JSON(), nullable=False),
         sa.Column("arguments", sa.JSON(), nullable=False),
+        sa.Column("wants", sa.JSON(), nullable=False),
+        sa.Column("raw_arguments", sa.JSON(), nullable=False),
         sa.Column("options", sa.JSON(), nullable=False),
         sa.Column("resources", sa.JSON(), nullable=False),
         sa.Column("dataset_ids", sa.JSON(), nullable=False),

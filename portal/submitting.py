@@ -1,0 +1,172 @@
+"""Storing a checked request as jobs, all at once and once only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session
+from ulid import ULID
+
+from ijp.errors import ConflictError, TooLargeError
+from jobdefs.command import Inputs
+from portal import planning
+from portal.kept_sessions import KeptSessions
+from portal.model import UNFINISHED, JobEvent, JobRow, Submission
+from portal.moments import now
+from portal.planning import Plan, Request
+from portal.sessions import User
+from portal.settings import PortalSettings
+from portal.states import State
+
+WAITING = "waiting to be started"
+
+
+def earlier(
+    transaction: Session, user_name: str, key: str, request: Request
+) -> Sequence[JobRow] | None:
+    """The jobs that this submission became when it came before; None if it is new.
+
+    Raises:
+        ConflictError: The key was used for another request.
+    """
+    submission = transaction.scalar(
+        select(Submission).where(Submission.user_name == user_name, Submission.key == key)
+    )
+    if submission is None:
+        return None
+    if submission.content_hash != content_hash(request):
+        raise ConflictError("this form was submitted before with other content; open it again")
+    return _jobs(transaction, submission.id)
+
+
+def store(
+    transaction: Session,
+    settings: PortalSettings,
+    kept: KeptSessions,
+    user: User,
+    plan: Plan,
+    key: str,
+) -> Sequence[JobRow]:
+    """Store a plan's jobs in the caller's transaction, which has taken the lock for writing.
+
+    Raises:
+        TooLargeError: More jobs than the user may have.
+        ConflictError: The key was used for another request meanwhile.
+    """
+    lock(transaction, user.name)
+    if (found := earlier(transaction, user.name, key, plan.request)) is not None:
+        return found
+    _check_quota(transaction, settings, user, len(plan.inputs))
+    submission = Submission(
+        user_name=user.name, key=key, content_hash=content_hash(plan.request), created_at=now()
+    )
+    transaction.add(submission)
+    session_id = kept.keep(transaction, user.name, user.catalog)
+    transaction.flush()
+    common = _common(plan, user, submission.id, session_id)
+    rows = [common | _own(plan, inputs) for inputs in plan.inputs]
+    transaction.execute(insert(JobRow), rows)
+    jobs = _jobs(transaction, submission.id)
+    events = [_event(job.id, State.STAGING, "submitted") for job in jobs]
+    transaction.execute(insert(JobEvent), events)
+    return jobs
+
+
+def lock(transaction: Session, user_name: str) -> None:
+    """Let a user's submissions come one after the other, so that a key is looked up reliably."""
+    if transaction.get_bind().dialect.name == "postgresql":
+        number = func.hashtextextended(user_name, 0)
+        transaction.execute(select(func.pg_advisory_xact_lock(number)))
+
+
+def content_hash(request: Request) -> str:
+    """What tells two requests under one key apart."""
+    content = [
+        request.job_type,
+        request.dataset_ids,
+        request.datafile_ids,
+        sorted((name, str(value)) for name, value in request.options.items()),
+        request.arguments,
+        request.one_job,
+        request.investigation_id,
+    ]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def unfinished(transaction: Session, user_name: str) -> int:
+    """How many of a user's jobs have not ended."""
+    query = (
+        select(func.count()).select_from(JobRow).where(JobRow.user_name == user_name, UNFINISHED)
+    )
+    return int(transaction.scalar(query) or 0)
+
+
+def add_event(transaction: Session, job_id: int, state: State, text: str) -> None:
+    """Add a line to a job's history."""
+    transaction.add(JobEvent(**_event(job_id, state, text)))
+
+
+def _event(job_id: int, state: State, text: str) -> dict[str, Any]:
+    return {"job_id": job_id, "at": now(), "state": state, "text": text[:1000]}
+
+
+def _check_quota(transaction: Session, settings: PortalSettings, user: User, wanted: int) -> None:
+    if wanted > settings.jobs_per_submission:
+        raise TooLargeError(
+            f"these would be {wanted} jobs; at most {settings.jobs_per_submission} can be "
+            "submitted at once"
+        )
+    there = unfinished(transaction, user.name)
+    if there + wanted > settings.jobs_per_user:
+        raise TooLargeError(
+            f"you have {there} unfinished jobs; with these {wanted} it would be more than the "
+            f"{settings.jobs_per_user} that one user may have"
+        )
+
+
+def _jobs(transaction: Session, submission_id: int) -> Sequence[JobRow]:
+    query = select(JobRow).where(JobRow.submission_id == submission_id).order_by(JobRow.id)
+    return transaction.scalars(query).all()
+
+
+def _common(plan: Plan, user: User, submission_id: int, session_id: int) -> dict[str, Any]:
+    """What all jobs of a submission share."""
+    job_type, request = plan.job_type, plan.request
+    resources = job_type.resources
+    needed = {
+        "cores": resources.cores,
+        "memoryMiB": resources.memory_mib,
+        "wallMinutes": resources.wall_minutes,
+    }
+    return {
+        "submission_id": submission_id,
+        "user_name": user.name,
+        "catalog_session_id": session_id,
+        "name": (request.name or job_type.name)[:255],
+        "job_type": job_type.name,
+        "job_type_version": job_type.version,
+        "creates_provenance": job_type.creates_provenance,
+        "program": list(job_type.program),
+        "wants": planning.wants(job_type),
+        "raw_arguments": list(plan.choices.arguments),
+        "options": dict(plan.choices.values),
+        "resources": {name: value for name, value in needed.items() if value is not None},
+        "state": State.STAGING,
+        "reason": WAITING,
+        "submitted_at": now(),
+    }
+
+
+def _own(plan: Plan, inputs: Inputs) -> dict[str, Any]:
+    """What is one job's own."""
+    return {
+        "public_id": str(ULID()),
+        "dataset_ids": list(inputs.dataset_ids),
+        "datafile_ids": list(inputs.datafile_ids),
+        "investigation_id": plan.investigation_of(inputs),
+        "arguments": plan.arguments(inputs),
+    }
