@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,9 +21,12 @@ from ijp.errors import (
     NotFoundError,
     NotImplementedHereError,
     PortalError,
+    UnavailableError,
     ValidationFailedError,
 )
 from ijp.transport import Transport, json_of
+
+_ID = re.compile(r":id\b")
 
 Entity = dict[str, Any]
 """An entity as the wire has it: camelCase names, to-many relations as lists, dates as text."""
@@ -42,7 +46,9 @@ _ERRORS: dict[str, type[PortalError]] = {
 def _read_error(status: int, body: Mapping[str, Any]) -> PortalError:
     kind = _ERRORS.get(str(body.get("code")), InternalError)
     message = str(body.get("message") or f"the catalog answered {status}")
-    return kind(message, correlation_id=body.get("correlationId"))
+    error = kind(message, correlation_id=body.get("correlationId"))
+    error.offset = body.get("offset")
+    return error
 
 
 @dataclass(frozen=True)
@@ -70,12 +76,14 @@ class Properties:
     Attributes:
         max_entities: The most rows that one search gives.
         session_header: It takes the session in the Authorization header, so not in URLs.
+        search_each: It answers a query for many ids in one call.
     """
 
     max_entities: int
     lifetime_minutes: float
     authenticators: tuple[Authenticator, ...] = ()
     session_header: bool = field(default=False)
+    search_each: bool = field(default=False)
 
 
 class CatalogClient:
@@ -104,6 +112,7 @@ class CatalogClient:
                 lifetime_minutes=found["lifetimeMinutes"],
                 authenticators=tuple(_authenticator(one) for one in found["authenticators"]),
                 session_header=bool(found.get("sessionHeader", False)),
+                search_each=bool(found.get("searchEach", False)),
             )
         return self._properties
 
@@ -175,6 +184,34 @@ class CatalogSession:
         )
         return [_bare(row) for row in json_of(answer)]
 
+    def search_each(
+        self, queries: Mapping[str, str], ids: Sequence[int]
+    ) -> dict[str, dict[int, list[Any]] | PortalError]:
+        """Run each query for each id, which stands in it as ``:id``.
+
+        One call where the catalog can do that, else a search for each query and id.
+
+        Returns:
+            By the query's name, for each id at most two values: enough to tell one from several.
+            For a query that is wrong, its error; the others are answered.
+        """
+        if not queries or not ids:
+            return {name: {} for name in queries}
+        if not self.catalog.properties().search_each:
+            return {name: self._search_each(text, ids) for name, text in queries.items()}
+        form = {"json": json.dumps({"queries": dict(queries), "ids": list(ids)})}
+        answer = self.catalog.call("POST", "/searchEach", self.session_id, form=form)
+        found = json_of(answer)
+        return {name: _each(found[name]) for name in queries}
+
+    def _search_each(self, text: str, ids: Sequence[int]) -> dict[int, list[Any]] | PortalError:
+        try:
+            return {id: self.search(_ID.sub(str(int(id)), text))[:2] for id in ids}
+        except (NotAuthenticatedError, UnavailableError):
+            raise
+        except PortalError as error:
+            return error
+
     def get(self, query: str, id: int) -> Entity:
         """One entity by id; the query is its name, with INCLUDE if wanted.
 
@@ -208,6 +245,12 @@ class CatalogSession:
         """Delete entities with all that hangs on them, in one transaction."""
         items = json.dumps([{entity: {"id": id}} for id in ids])
         self.catalog.call("DELETE", "/entityManager", self.session_id, params={"entities": items})
+
+
+def _each(found: Mapping[str, Any]) -> dict[int, list[Any]] | PortalError:
+    if "error" in found:
+        return BadRequestError(str(found["error"]))
+    return {int(id): [_bare(row) for row in rows] for id, rows in found.items()}
 
 
 def _authenticator(found: Mapping[str, Any]) -> Authenticator:

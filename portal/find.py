@@ -1,0 +1,300 @@
+"""Finds datasets: runs searches as the user and gives pages of rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ijp.catalog import CatalogSession, Entity
+from ijp.errors import BadRequestError
+from jobdefs.search_items import SearchItem, fill
+from jobdefs.store import DefinitionStore
+from portal.formats import moment, number
+from portal.recent import Recent
+from portal.search import Place, Search
+from portal.search_query import ROOT, DatasetQuery, dataset_query, is_subquery
+from portal.searchable import VALUE_ATTRIBUTES, Kind, Searchable, Vocabulary, vocabulary
+from portal.sessions import User
+
+KEPT_SECONDS = 15.0
+SHOWN_COLUMNS = 5
+_ROOT = ROOT
+_SHOWN = f"INCLUDE {_ROOT}.parameters AS its, its.type, {_ROOT}.type, {_ROOT}.investigation"
+
+
+@dataclass(frozen=True)
+class ParameterValue:
+    """A parameter of a dataset; ``value`` is a number, a text, or a moment as text."""
+
+    name: str
+    units: str
+    kind: Kind
+    value: float | str | None
+    error: float | None = None
+    set_by: str = ""
+    type_id: int = 0
+
+    @classmethod
+    def of(cls, entity: Entity) -> ParameterValue:
+        """Read a catalog's parameter with its type."""
+        its_type = entity.get("type") or {}
+        kind = {"STRING": Kind.STRING, "NUMERIC": Kind.NUMERIC}.get(
+            str(its_type.get("valueType")), Kind.DATE
+        )
+        return cls(
+            name=str(its_type.get("name", "")),
+            units=str(its_type.get("units") or ""),
+            kind=kind,
+            value=entity.get(VALUE_ATTRIBUTES[kind]),
+            error=entity.get("error"),
+            set_by=str(entity.get("createId", "")),
+            type_id=int(its_type.get("id", 0)),
+        )
+
+    @property
+    def shown(self) -> str:
+        """The value for reading, without units."""
+        if self.value is None:
+            return ""
+        if self.kind is Kind.NUMERIC:
+            return number(float(self.value))
+        return moment(str(self.value)) if self.kind is Kind.DATE else str(self.value)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One dataset of a page."""
+
+    entity: Entity
+    parameters: tuple[ParameterValue, ...]
+
+    @classmethod
+    def of(cls, entity: Entity) -> Found:
+        """Read a catalog's dataset with its parameters."""
+        parameters = [ParameterValue.of(one) for one in entity.get("parameters", ())]
+        parameters.sort(key=lambda one: (one.name.lower(), one.units))
+        return cls(entity, tuple(parameters))
+
+    @property
+    def id(self) -> int:
+        """The dataset's id."""
+        return int(self.entity["id"])
+
+    @property
+    def name(self) -> str:
+        """The dataset's name."""
+        return str(self.entity["name"])
+
+    def of_type(self, searchable: Searchable) -> ParameterValue | None:
+        """Its parameter of that type, if it has one."""
+        its = (one for one in self.parameters if one.type_id in searchable.type_ids)
+        return next(its, None)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of a search.
+
+    Attributes:
+        next: The search for the page after; None at the end.
+        previous: The search for the page before; None at the beginning.
+        total: How many there are on all pages; None if that has not been counted.
+        columns: The parameters shown.
+    """
+
+    rows: tuple[Found, ...]
+    next: Search | None
+    previous: Search | None
+    total: int | None
+    columns: tuple[Searchable, ...]
+
+
+class Finder:
+    """Searches for users; what a catalog allows to be searched by is kept for some seconds."""
+
+    def __init__(self, definitions: DefinitionStore) -> None:
+        """Use the search lists of these definitions."""
+        self._definitions = definitions
+        self._vocabularies: Recent[Vocabulary] = Recent(KEPT_SECONDS)
+        self._types: Recent[tuple[str, ...]] = Recent(KEPT_SECONDS)
+        self._totals: Recent[int] = Recent(KEPT_SECONDS)
+        self._values: Recent[Sequence[float]] = Recent(4 * KEPT_SECONDS)
+
+    def vocabulary(self, user: User, entity: str = "Dataset") -> Vocabulary:
+        """What this user can search by."""
+        return self._vocabularies.get((user.name, entity), lambda: vocabulary(user.catalog, entity))
+
+    def dataset_types(self, user: User) -> tuple[str, ...]:
+        """The names of the dataset types, in alphabetical order."""
+        return self._types.get(user.name, lambda: _type_names(user.catalog))
+
+    def page(self, user: User, search: Search) -> Page:
+        """One page of a search, in one statement.
+
+        Raises:
+            ValidationFailedError: ``fields`` has faults by row (``p0``) and list (``item.NAME``).
+        """
+        made = self._query(user, search)
+        if made is None:
+            return Page((), None, None, 0, ())
+        text = f"{made.select(_ROOT, limit=search.limit + 1)} {_SHOWN}"
+        rows = [Found.of(one) for one in user.catalog.search(text)]
+        more = len(rows) > search.limit
+        rows = rows[: search.limit]
+        backwards = search.before is not None
+        if backwards:
+            rows.reverse()
+        whole = not more and not search.after and not backwards
+        forward, back = (backwards or more), (bool(search.after) or (backwards and more))
+        return Page(
+            rows=tuple(rows),
+            next=self._beside(user, search, rows[-1], after=True) if rows and forward else None,
+            previous=self._beside(user, search, rows[0], after=False) if rows and back else None,
+            total=len(rows) if whole else self._totals.peek(_total_key(user, search)),
+            columns=self._columns(user, search, rows),
+        )
+
+    def total(self, user: User, search: Search) -> int:
+        """How many datasets a search finds."""
+
+        def count() -> int:
+            made = self._query(user, search.at())
+            return int(user.catalog.search(made.select(f"COUNT({_ROOT})"))[0]) if made else 0
+
+        return self._totals.get(_total_key(user, search), count)
+
+    def ids(self, user: User, search: Search, most: int) -> tuple[int, ...]:
+        """The ids of the first so many datasets of a search."""
+        made = self._query(user, search.at())
+        if made is None:
+            return ()
+        return tuple(map(int, user.catalog.search(made.select(f"{_ROOT}.id", limit=most))))
+
+    def values(
+        self, user: User, searchable: Searchable, dataset_type: str, most: int = 2000
+    ) -> Sequence[float]:
+        """Values of a numeric parameter, the newest so many, for a picture of what is there."""
+        if searchable.kind is not Kind.NUMERIC or searchable.field:
+            raise BadRequestError(f"{searchable.label} is not a numeric parameter")
+        search = Search(type=dataset_type)
+        made = dataset_query(search, self.vocabulary(user))
+        made = replace(
+            made,
+            ranges=(*made.ranges, f"{_ROOT}.parameters p"),
+            conditions=(*made.conditions, f"p.type.id IN {_list(searchable.type_ids)}"),
+        )
+        text = made.select("p.numericValue", limit=most)
+        key = (user.name, searchable.key, dataset_type)
+        return self._values.get(
+            key, lambda: [float(one) for one in user.catalog.search(text) if one is not None]
+        )
+
+    def _query(self, user: User, search: Search) -> DatasetQuery | None:
+        """The query of a search; None if a list says already that there is nothing."""
+        narrowed: list[str | Sequence[int]] = []
+        for name, values in search.items.items():
+            text = self._item_query(name, values, search.type)
+            if text is None:
+                continue
+            if is_subquery(text):
+                narrowed.append(text)
+            elif ids := [int(id) for id in user.catalog.search(text) if id is not None]:
+                narrowed.append(ids)
+            else:
+                return None
+        return dataset_query(search, self.vocabulary(user), narrowed)
+
+    def _item_query(self, name: str, values: Sequence[str], dataset_type: str) -> str | None:
+        item = _named(self._definitions.dataset_search_items, name)
+        if "${datasetType}" in item.query and not dataset_type:
+            raise BadRequestError(f"choose a dataset type to search by {name}")
+        return fill(item, values, dataset_type=dataset_type or None)
+
+    def _beside(self, user: User, search: Search, row: Found, *, after: bool) -> Search:
+        place = Place(row.id, self._sort_value(user, search, row))
+        return search.at(after=place) if after else search.at(before=place)
+
+    def _sort_value(self, user: User, search: Search, row: Found) -> str | None:
+        if search.sort_key == "created":
+            return None
+        if search.sort_key == "name":
+            return row.name
+        its = row.of_type(self.vocabulary(user).find(search.sort_key))
+        # repr, because the next page begins at exactly this number
+        return None if its is None or its.value is None else _exact(its.value)
+
+    def _columns(self, user: User, search: Search, rows: Sequence[Found]) -> tuple[Searchable, ...]:
+        """The chosen columns; else what is searched and sorted by, and what most rows have."""
+        known = self.vocabulary(user)
+        if search.columns:
+            return tuple(one for one in known if one.key in search.columns and one.type_ids)
+        wanted = [known.find(row.name) for row in search.rows]
+        if search.sort_key not in ("created", "name"):
+            wanted.append(known.find(search.sort_key))
+        counted = Counter(one.type_id for row in rows for one in row.parameters)
+        by_type = {id: one for one in known for id in one.type_ids}
+        usual = [by_type[id] for id, _ in counted.most_common() if id in by_type]
+        shown = [one for one in dict.fromkeys([*wanted, *usual]) if one.type_ids]
+        return tuple(shown[: max(SHOWN_COLUMNS, len(set(wanted)))])
+
+
+def _exact(value: float | str) -> str:
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _named(items: Sequence[SearchItem], name: str) -> SearchItem:
+    for item in items:
+        if item.param_name == name:
+            return item
+    raise BadRequestError(f"there is no search list {name!r}")
+
+
+def _type_names(session: CatalogSession) -> tuple[str, ...]:
+    names = {str(name) for name in session.search("SELECT t.name FROM DatasetType t")}
+    return tuple(sorted(names, key=str.lower))
+
+
+def _total_key(user: User, search: Search) -> tuple[Any, ...]:
+    plain = Search(type=search.type, items=search.items, rows=search.rows, text=search.text)
+    return user.name, search.incomplete, search.sort_key, plain.query_string()
+
+
+def _list(ids: Sequence[int]) -> str:
+    return "(" + ", ".join(map(str, ids)) + ")"
+
+
+def as_wire(found: Found) -> Mapping[str, Any]:
+    """A dataset as the REST interface has it."""
+    its = found.entity
+    return {
+        "id": found.id,
+        "name": found.name,
+        "type": (its.get("type") or {}).get("name"),
+        "description": its.get("description"),
+        "complete": its.get("complete"),
+        "investigation": _investigation(its.get("investigation")),
+        "createTime": its.get("createTime"),
+        "startDate": its.get("startDate"),
+        "endDate": its.get("endDate"),
+        "fileCount": its.get("fileCount"),
+        "fileSize": its.get("fileSize"),
+        "parameters": [parameter_as_wire(one) for one in found.parameters],
+    }
+
+
+def _investigation(its: Entity | None) -> Mapping[str, Any] | None:
+    return {name: its.get(name) for name in ("id", "name", "visitId", "title")} if its else None
+
+
+def parameter_as_wire(one: ParameterValue) -> Mapping[str, Any]:
+    """A parameter as the REST interface has it, its value under the name of its kind."""
+    found: dict[str, Any] = {
+        "name": one.name,
+        "units": one.units,
+        VALUE_ATTRIBUTES[one.kind]: one.value,
+    }
+    if one.error is not None:
+        found["error"] = one.error
+    return found
