@@ -28,9 +28,11 @@ class PortalError(Exception):
         message: One sentence that names the thing and what was found.
         fields: Messages by name of the field they belong to; empty when there is no form.
         correlation_id: What to look for in the server's log; None outside a request.
+        offset: Which member of a list, from 0, it is about; None if the request had no list.
     """
 
     code = "error"
+    offset: int | None = None
 
     def __init__(
         self,
