@@ -1,0 +1,1 @@
+"""Speed: each number is a ratio to a limit that is measured in the same run."""
