@@ -17,6 +17,9 @@ from servicekit.service import Background, Service, services
 
 log = logging.getLogger(__name__)
 
+DISPATCHED = "portal"
+"""The service whose background work is the dispatcher's where it is served alone."""
+
 
 class Router:
     """A WSGI application that hands each request to the service of its first path segment."""
@@ -56,7 +59,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
         installed = services()
         router = Router(process, [installed[name] for name in self._names])
         for name in self._names:
-            if (start := installed[name].background) and self._background:
+            begins = self._background or name != DISPATCHED
+            if (start := installed[name].background) and begins:
                 start(self._settings_file, process.http)
         return router
 
@@ -73,8 +77,8 @@ def serve(
     """Serve until told to end.
 
     Args:
-        background: Run the services' background work in each worker too. Workers agree through
-            the database on which of them does it.
+        background: Run the portal's background work, which is the dispatcher's, in each worker
+            too. Workers agree through the database on which of them does it.
     """
     options = {
         "bind": bind,

@@ -9,10 +9,13 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from ijp.errors import InternalError, PortalError, UnavailableError
+from ijp.errors import BY_CODE, InternalError, PortalError, UnavailableError
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 READ_TIMEOUT_SECONDS = 120.0
+
+ERROR_CODE_HEADER = "X-Error-Code"
+"""Our services name the class of an error here where the interface they serve has no such code."""
 
 Body = bytes | IO[bytes] | Iterable[bytes]
 ErrorReader = Callable[[int, Mapping[str, Any]], PortalError]
@@ -94,7 +97,11 @@ class Transport:
             body = {}
         finally:
             response.close()
-        return self._read_error(response.status_code, body if isinstance(body, dict) else {})
+        error = self._read_error(response.status_code, body if isinstance(body, dict) else {})
+        kind = BY_CODE.get(response.headers.get(ERROR_CODE_HEADER, ""))
+        if kind is None or isinstance(error, kind):
+            return error
+        return kind(error.message, correlation_id=error.correlation_id)
 
 
 def json_of(response: requests.Response) -> Any:

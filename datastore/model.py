@@ -1,0 +1,91 @@
+"""The service's own tables: prepared selections, and files whose fate is open."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    MetaData,
+    String,
+    Text,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+_NAMING = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment, aware and in UTC in Python; the database gets and gives UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """A table of the data service."""
+
+    metadata = MetaData(naming_convention=_NAMING)
+    type_annotation_map = {datetime: UtcDateTime}
+
+
+class Prepared(Base):
+    """A selection that can be downloaded by its id alone until it expires."""
+
+    __tablename__ = "prepared"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    zip: Mapped[bool]
+    compress: Mapped[bool]
+    created: Mapped[datetime] = mapped_column(index=True)
+    expires: Mapped[datetime] = mapped_column(index=True)
+
+
+class PreparedDatafile(Base):
+    """A datafile of a prepared selection, as it was when that was prepared."""
+
+    __tablename__ = "prepared_datafile"
+
+    prepared_id: Mapped[str] = mapped_column(
+        ForeignKey("prepared.id", ondelete="CASCADE"), primary_key=True
+    )
+    datafile_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str] = mapped_column(Text)
+    folder: Mapped[str] = mapped_column(Text)
+    location: Mapped[str] = mapped_column(String(511))
+    file_size: Mapped[int | None] = mapped_column(BigInteger)
+    mod_time: Mapped[datetime | None]
+
+
+class UnsettledFile(Base):
+    """A location at which there may be a file that the catalog does not know.
+
+    The row stands from before an upload or removal begins until it is known how that ended.
+    """
+
+    __tablename__ = "unsettled_file"
+
+    location: Mapped[str] = mapped_column(String(511), primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(BigInteger)
+    since: Mapped[datetime] = mapped_column(index=True)

@@ -1,0 +1,275 @@
+"""The IDS interface: reads a request, calls one function, answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO
+
+from flask import Blueprint, Response, current_app, jsonify, request
+
+from datastore import multipart, schemas
+from datastore.multipart import Form
+from datastore.prepared import PreparedStore
+from datastore.selection import Resolver, SelectedDatafile, must_zip
+from datastore.sending import Sender, Wanted
+from datastore.storing import Depot
+from ijp.catalog import CatalogClient, CatalogSession
+from ijp.datastore import CRC32_HEADER, Stored
+from ijp.errors import BadRequestError, NotImplementedHereError, PortalError
+
+API_VERSION = "2.1.1"
+BLOCK_BYTES = 1 << 20
+_LISTEN_ON_SECONDS = 10.0
+
+blueprint = Blueprint("ids", __name__, url_prefix="/ids")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the calls use.
+
+    Attributes:
+        icat_url: As it is told to clients.
+    """
+
+    catalog: CatalogClient
+    icat_url: str
+    read_only: bool
+    depot: Depot
+    prepared: PreparedStore
+    sender: Sender
+
+
+def parts() -> Parts:
+    """The parts of the application that answers."""
+    found: Parts = current_app.extensions["datastore"]
+    return found
+
+
+@blueprint.get("/ping")
+def ping() -> Response:
+    """Say that this is a data service."""
+    return _text("IdsOK")
+
+
+@blueprint.get("/version")
+def version() -> Response:
+    """Tell the version, and that the session may come in a header."""
+    return jsonify(version=API_VERSION, sessionHeader=True)
+
+
+@blueprint.get("/getApiVersion")
+def get_api_version() -> Response:
+    """Tell the version as old clients ask for it."""
+    return _text(API_VERSION)
+
+
+@blueprint.get("/getIcatUrl")
+def get_icat_url() -> Response:
+    """Tell which catalog the sessions are of."""
+    return _text(parts().icat_url)
+
+
+@blueprint.get("/isReadOnly")
+def is_read_only() -> Response:
+    """Tell whether files can be stored and deleted."""
+    return _text(_word(parts().read_only))
+
+
+@blueprint.get("/isTwoLevel")
+def is_two_level() -> Response:
+    """Tell whether there is an archive behind the storage."""
+    return _text(_word(False))
+
+
+@blueprint.get("/getStatus")
+def get_status() -> Response:
+    """Tell whether the selection is on disk; with one level of storage it is, if it exists."""
+    _selected()
+    return _text("ONLINE")
+
+
+@blueprint.get("/getSize")
+def get_size() -> Response:
+    """Tell the bytes of the selection."""
+    sender = parts().sender
+    sizes = (sender.size_of(one) if one.file_size is None else one.file_size for one in _selected())
+    return _text(str(sum(sizes)))
+
+
+@blueprint.get("/getDatafileIds")
+def get_datafile_ids() -> Response:
+    """Tell the datafiles of the selection that have content."""
+    if "preparedId" in request.args:
+        found = parts().prepared.get(schemas.uuid_of(request.args, "preparedId"))
+        ids = [one.id for one in found.datafiles]
+        return jsonify(zip=found.zip, compress=found.compress, ids=ids)
+    return jsonify(ids=[one.id for one in _selected()])
+
+
+@blueprint.post("/prepareData")
+def prepare_data() -> Response:
+    """Make a selection downloadable by an id alone."""
+    asked = schemas.selection(request.form)
+    datafiles = Resolver(_session()).resolve(asked)
+    is_zip = schemas.flag(request.form, "zip") or must_zip(asked)
+    compress = schemas.flag(request.form, "compress")
+    return _text(parts().prepared.add(datafiles, zip=is_zip, compress=compress))
+
+
+@blueprint.get("/isPrepared")
+def is_prepared() -> Response:
+    """Tell whether a prepared selection can be downloaded at once."""
+    parts().prepared.get(schemas.uuid_of(request.args, "preparedId"))
+    return _text(_word(True))
+
+
+@blueprint.get("/getData")
+def get_data() -> Response:
+    """Send one file as it is, or a zip."""
+    if "preparedId" in request.args:
+        found = parts().prepared.get(schemas.uuid_of(request.args, "preparedId"))
+        return _sent(found.datafiles, is_zip=found.zip, compress=found.compress)
+    asked = schemas.selection(request.args)
+    return _sent(
+        Resolver(_session()).resolve(asked),
+        is_zip=schemas.flag(request.args, "zip") or must_zip(asked),
+        compress=schemas.flag(request.args, "compress"),
+    )
+
+
+def _sent(datafiles: list[SelectedDatafile], *, is_zip: bool, compress: bool) -> Response:
+    wanted = Wanted(
+        environ=request.environ,
+        name=request.args.get("outname", ""),
+        range=request.headers.get("Range"),
+        if_range=request.headers.get("If-Range"),
+    )
+    if is_zip:
+        return parts().sender.zip(datafiles, wanted, compress=compress)
+    return parts().sender.file(datafiles[0], wanted)
+
+
+@blueprint.put("/put")
+def put() -> Response:
+    """Store the body as a file and register it."""
+    return _heard_out(
+        lambda: _stored(request.args, _blocks(request.stream), request.content_length)
+    )
+
+
+@blueprint.post("/put")
+def put_form() -> Response:
+    """Store the file of a form and register it."""
+    return _heard_out(_stored_form)
+
+
+def _stored_form() -> Response:
+    _refuse_if_read_only()
+    form: Form = multipart.read(_Reading(request.stream), request.headers.get("Content-Type", ""))
+    schemas.check_form(form.fields)
+    if form.content is None:
+        _session(form.fields)
+        raise BadRequestError("the form has no file")
+    fields = {"name": form.file_name, **form.fields}
+    return _stored(fields, form.content, None)
+
+
+def _stored(texts: Mapping[str, str], blocks: Iterator[bytes], length: int | None) -> Response:
+    _refuse_if_read_only()
+    session = _session(texts)
+    new = schemas.new_datafile(texts, length=length, crc32=request.headers.get(CRC32_HEADER))
+    stored: Stored = parts().depot.put(session, new, blocks)
+    location = stored.location.replace("\\", "\\\\").replace("'", "\\'")
+    answer = jsonify(id=stored.id, checksum=stored.checksum, location=location, size=stored.size)
+    answer.status_code = 201
+    return answer
+
+
+@blueprint.delete("/delete")
+def delete() -> Response:
+    """Delete the datafiles of the selection and their content."""
+    _refuse_if_read_only()
+    session = _session()
+    datafiles = Resolver(session).resolve(schemas.selection(request.args))
+    parts().depot.remove(session, datafiles)
+    return Response(status=204)
+
+
+@blueprint.post("/archive", endpoint="archive")
+@blueprint.post("/restore", endpoint="restore")
+@blueprint.post("/write", endpoint="write")
+def move() -> Response:
+    """Refuse what needs an archive."""
+    raise NotImplementedHereError("This operation is unavailable for single level storage")
+
+
+def _refuse_if_read_only() -> None:
+    if parts().read_only:
+        raise NotImplementedHereError("This operation has been configured to be unavailable")
+
+
+def _session(texts: Mapping[str, str] | None = None) -> CatalogSession:
+    """The caller's session: from the header, or from the call's parameters."""
+    authorization = request.headers.get("Authorization", "")
+    kind, _, token = authorization.partition(" ")
+    if kind.lower() == "bearer":
+        texts = {"sessionId": token.strip()}
+    elif texts is None:
+        texts = request.form if request.method == "POST" else request.args
+    return parts().catalog.session(schemas.uuid_of(texts, "sessionId"))
+
+
+def _selected() -> list[SelectedDatafile]:
+    """The datafiles that a call with a preparedId, or with a session and ids, is about."""
+    if "preparedId" in request.args:
+        return parts().prepared.get(schemas.uuid_of(request.args, "preparedId")).datafiles
+    asked = schemas.selection(request.args)
+    return Resolver(_session()).resolve(asked)
+
+
+class _Reading:
+    """The request's body; that it breaks off is the client's fault, however the server says so."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            return self._stream.read(size)
+        except PortalError:
+            raise
+        except Exception as error:
+            # Every server has exceptions of its own for this.
+            raise BadRequestError("the upload broke off") from error
+
+
+def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
+    reading = _Reading(stream)
+    while block := reading.read(BLOCK_BYTES):
+        yield block
+
+
+def _heard_out(answer: Callable[[], Response]) -> Response:
+    """Read on after an error: a client that is still sending would not see the answer."""
+    try:
+        return answer()
+    except PortalError:
+        until = time.monotonic() + _LISTEN_ON_SECONDS
+        try:
+            while time.monotonic() < until and request.stream.read(BLOCK_BYTES):
+                pass
+        except Exception:  # noqa: S110
+            # It has gone: there is nobody to answer.
+            pass
+        raise
+
+
+def _text(text: str) -> Response:
+    return Response(text, content_type="text/plain; charset=utf-8")
+
+
+def _word(value: bool) -> str:
+    return "true" if value else "false"

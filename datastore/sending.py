@@ -1,0 +1,169 @@
+"""Files on their way out: which bytes, and under which headers; single ranges of both forms."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, BinaryIO
+
+from flask import Response
+from werkzeug.wsgi import wrap_file
+
+from datastore import naming, ranges, zipping
+from datastore.ranges import Part
+from datastore.selection import SelectedDatafile
+from datastore.storage import Storage
+from ijp.errors import InternalError, NotAuthorizedError, NotFoundError
+
+BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a download asks for beside the datafiles.
+
+    Attributes:
+        environ: Of the request, for the server's own way to send a file.
+        name: File name asked for, or empty.
+        range: The header, None without one.
+        if_range: The header: the range counts only for that state of the content.
+    """
+
+    environ: Mapping[str, Any]
+    name: str
+    range: str | None
+    if_range: str | None
+
+    def part(self, tag: str, size: int | None) -> Part | None:
+        """The part to send; None for everything."""
+        is_same = self.if_range is None or self.if_range.strip() == f'"{tag}"'
+        return ranges.wanted(self.range, size) if is_same else None
+
+
+class Sender:
+    """Makes the answers to downloads."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def size_of(self, datafile: SelectedDatafile) -> int:
+        """Bytes in the storage.
+
+        Raises:
+            NotFoundError: There are none.
+            NotAuthorizedError: The location was not made for this dataset.
+            InternalError: The catalog has another size.
+        """
+        try:
+            owner = self._storage.dataset_of(datafile.location)
+            if owner != datafile.dataset_id:
+                raise NotAuthorizedError(
+                    f"the location of Datafile {datafile.id} does not belong to its dataset"
+                )
+            size = self._storage.size(datafile.location)
+        except NotFoundError as error:
+            raise NotFoundError(f"Datafile {datafile.id} has no content in the storage") from error
+        if datafile.file_size not in (None, size):
+            raise InternalError(
+                f"Datafile {datafile.id} has {size} bytes in the storage, "
+                f"{datafile.file_size} in the catalog"
+            )
+        return size
+
+    def file(self, datafile: SelectedDatafile, wanted: Wanted) -> Response:
+        """The answer with one file as it is."""
+        size = self.size_of(datafile)
+        tag = _tag([datafile.location, str(size)])
+        part = wanted.part(tag, size) or Part(0, None)
+        end = size if part.end is None else part.end
+        file = self._storage.open(datafile.location)
+        file.seek(part.start)
+        if end == size:
+            # The server may hand the file to the kernel, from here to its end.
+            body = wrap_file(dict(wanted.environ), file, BLOCK_BYTES)
+        else:
+            body = _Bounded(file, end - part.start)
+        answer = _answer(body, wanted.name or datafile.name, tag)
+        answer.content_length = end - part.start
+        if part.end is not None:
+            answer.status_code = 206
+            answer.headers["Content-Range"] = f"bytes {part.start}-{end - 1}/{size}"
+        return answer
+
+    def zip(
+        self, datafiles: Sequence[SelectedDatafile], wanted: Wanted, *, compress: bool
+    ) -> Response:
+        """The answer with a zip of files, which is made while it is sent.
+
+        Part of a compressed one has no Content-Range: its length is not known before.
+        """
+        entries = self._entries(datafiles)
+        tag = _tag([f"{compress}", *(f"{e.name}\n{e.size}\n{e.modified}" for e in entries)])
+        tag = _tag([tag, *(one.location for one in datafiles)])
+        size = None if compress else zipping.length(entries)
+        part = wanted.part(tag, size)
+        body = zipping.stream(entries, compress=compress)
+        if part is not None:
+            body = zipping.skipped(body, part.start, part.end)
+        answer = _answer(body, naming.zip_name(wanted.name, datetime.now(UTC)), tag)
+        if part is not None and (part.start or part.end is not None):
+            answer.status_code = 206
+        if size is not None:
+            end = size if part is None or part.end is None else part.end
+            start = part.start if part else 0
+            answer.content_length = end - start
+            if part is not None:
+                answer.headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+        return answer
+
+    def _entries(self, datafiles: Sequence[SelectedDatafile]) -> list[zipping.Entry]:
+        """One for each datafile, by name; a name that occurs again gets the datafile's id."""
+        by_name: dict[str, zipping.Entry] = {}
+        for one in sorted(datafiles, key=lambda one: (one.folder, one.name, one.id)):
+            name = naming.entry_name(one.folder, one.name, one.id)
+            if name in by_name:
+                name = f"{name}-{one.id}"
+            opened = partial(self._storage.open, one.location)
+            by_name[name] = zipping.Entry(name, self.size_of(one), one.mod_time, opened)
+        return list(by_name.values())
+
+
+def _answer(body: Any, name: str, tag: str) -> Response:
+    answer = Response(body, mimetype="application/octet-stream", direct_passthrough=True)
+    answer.headers["Content-Disposition"] = naming.content_disposition(name)
+    answer.headers["Accept-Ranges"] = "bytes"
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    answer.set_etag(tag)
+    return answer
+
+
+def _tag(parts: Sequence[str]) -> str:
+    """A strong entity tag: other bytes, other tag."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(f"{len(part)}:{part}".encode())
+    return digest.hexdigest()[:32]
+
+
+class _Bounded:
+    """The next bytes of a file, up to a number of them."""
+
+    def __init__(self, file: BinaryIO, length: int) -> None:
+        self._file = file
+        self._left = length
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        block = self._file.read(min(BLOCK_BYTES, self._left))
+        if not block:
+            raise StopIteration
+        self._left -= len(block)
+        return block
+
+    def close(self) -> None:
+        self._file.close()

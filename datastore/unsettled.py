@@ -1,0 +1,153 @@
+"""Files of which it is not known whether the catalog knows them, and what becomes of them.
+
+A process may die between storing a file and registering it, or between deleting the Datafile and
+its content. A row that is written before says where to look; the catalog says what to do.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine, bindparam, delete, select, text
+
+from datastore.model import UnsettledFile, UtcDateTime
+from datastore.reader import ReaderAccount
+from datastore.storage import Storage
+from ijp.catalog import CatalogSession
+from ijp.errors import NotAuthorizedError, NotFoundError
+from ijp.query import query
+from servicekit.database import writing
+
+log = logging.getLogger(__name__)
+
+_NOTE = text(
+    "INSERT INTO unsettled_file (location, dataset_id, since) "
+    "VALUES (:location, :dataset_id, :since) ON CONFLICT DO NOTHING"
+).bindparams(bindparam("since", type_=UtcDateTime()))
+
+YOUNG = timedelta(hours=1)
+"""What was written more recently may be in the hands of a request that is still running."""
+
+
+@dataclass
+class Swept:
+    """What a sweep did: locations whose content was removed, was kept, or could not be judged."""
+
+    removed: list[str]
+    kept: list[str]
+    unclear: list[str]
+
+
+class Unsettled:
+    """The notes on files whose fate is open."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def note(self, files: Iterable[tuple[str, int]]) -> None:
+        """Remember locations, each with its dataset's id, before anything happens there."""
+        now = datetime.now(UTC)
+        rows = [
+            {"location": location, "dataset_id": dataset_id, "since": now}
+            for location, dataset_id in files
+        ]
+        if rows:
+            with writing(self._engine).begin() as connection:
+                connection.execute(_NOTE, rows)
+
+    def settled(self, locations: Collection[str]) -> None:
+        """Forget locations: what is there is known to the catalog, or nothing is there."""
+        with writing(self._engine).begin() as connection:
+            for location in locations:
+                connection.execute(delete(UnsettledFile).where(UnsettledFile.location == location))
+
+    def older_than(self, moment: datetime) -> list[tuple[str, int]]:
+        """Locations noted before a moment, with their datasets' ids."""
+        statement = (
+            select(UnsettledFile.location, UnsettledFile.dataset_id)
+            .where(UnsettledFile.since < moment)
+            .order_by(UnsettledFile.since)
+        )
+        with self._engine.connect() as connection:
+            return [(row.location, row.dataset_id) for row in connection.execute(statement)]
+
+
+class Sweep:
+    """Settles what a crash left: removes content that no Datafile refers to."""
+
+    def __init__(
+        self, unsettled: Unsettled, storage: Storage, reader: ReaderAccount | None
+    ) -> None:
+        self._unsettled = unsettled
+        self._storage = storage
+        self._reader = reader
+
+    def run(self, now: datetime | None = None) -> Swept:
+        """Look at every note that is older than an hour.
+
+        Content is removed only when the reader account finds no Datafile at its location, though
+        it sees Datafiles, and can read the dataset or is told that there is none any more.
+
+        Raises:
+            PortalError: The catalog cannot be asked; nothing was removed by then that it knows.
+        """
+        before = (now or datetime.now(UTC)) - YOUNG
+        swept = Swept([], [], [])
+        for location, dataset_id in self._unsettled.older_than(before):
+            changed = self._storage.changed(location)
+            if changed is not None and changed >= before:
+                continue
+            if changed is None:
+                self._unsettled.settled([location])
+            elif self._reader is None:
+                swept.unclear.append(location)
+            else:
+                self._judge(self._reader.session(), location, dataset_id, swept)
+        if swept.unclear:
+            log.warning(
+                "%d files may be without a Datafile; the reader account cannot tell: %s",
+                len(swept.unclear),
+                ", ".join(swept.unclear[:10]),
+            )
+        return swept
+
+    def _judge(self, session: CatalogSession, location: str, dataset_id: int, swept: Swept) -> None:
+        if registered(session, [location]):
+            swept.kept.append(location)
+        elif _is_visible(session, dataset_id):
+            self._storage.delete(location)
+            swept.removed.append(location)
+            log.info("removed %s: no Datafile refers to it", location)
+        else:
+            swept.unclear.append(location)
+            return
+        self._unsettled.settled([location])
+
+
+def registered(session: CatalogSession, locations: Collection[str]) -> set[str]:
+    """Those of the locations that a Datafile refers to, as far as the session's user sees."""
+    found: set[str] = set()
+    some = sorted(locations)
+    for at in range(0, len(some), 50):
+        asked = query(
+            "SELECT DISTINCT df.location FROM Datafile df WHERE df.location IN {}",
+            some[at : at + 50],
+        )
+        found |= set(session.search(asked))
+    return found
+
+
+def _is_visible(session: CatalogSession, dataset_id: int) -> bool:
+    """The user sees Datafiles at all, and can read the dataset or there is none."""
+    if not session.search("SELECT df.id FROM Datafile df LIMIT 0, 1"):
+        return False
+    try:
+        session.get("Dataset", dataset_id)
+    except NotFoundError:
+        return True
+    except NotAuthorizedError:
+        return False
+    return True
