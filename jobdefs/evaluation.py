@@ -124,6 +124,8 @@ _NODES = (ast.BoolOp, ast.UnaryOp, ast.Compare, ast.BinOp, ast.Name, ast.Constan
 class _Evaluator(SimpleEval):  # type: ignore[misc]
     """Knows only what conditions are made of, and where an operator stood that failed."""
 
+    nodes: dict[type[ast.AST], Callable[[Any], Any]]
+
     def __init__(self) -> None:
         super().__init__(operators=_OPERATORS, functions={}, names={})
         self.nodes = {kind: self.nodes[kind] for kind in _NODES}
