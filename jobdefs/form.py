@@ -41,6 +41,14 @@ class Choices:
     arguments: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Whether a job type takes a selection; ``reason`` says why not, else it is empty."""
+
+    fits: bool
+    reason: str = ""
+
+
 def offered(
     job_type: JobType, quantities: Sequence[Mapping[str, Value]], labels: Sequence[str] = ()
 ) -> list[OfferedOption]:

@@ -105,10 +105,12 @@ def _real(option: JobOption, given: object) -> int | float | None:
         return None
     if not isinstance(given, (int, float)) or isinstance(given, bool):
         raise ValueFaultError(f"{quoted(given)} is not a number")
-    if not math.isfinite(given):
-        raise ValueFaultError(
-            "the number is too large" if given == given else "this is not a number"
-        )
+    try:
+        finite = math.isfinite(given)
+    except OverflowError:
+        finite = False
+    if not finite:
+        raise ValueFaultError(f"{quoted(given)} is not a number that a program can be given")
     return given
 
 
