@@ -125,6 +125,7 @@ class JobRow(Base):
         next_try_at: Not to be tried before; after a failed start or recording.
         ended_at: Set as soon as the engine says so; the state becomes final when the results
             are recorded too.
+        failure: Why an ended job has not succeeded; "" if it has.
         recorded: Its provenance is in the catalog, or there is none to be.
     """
 
@@ -179,6 +180,7 @@ class JobRow(Base):
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     batch_id: Mapped[str | None] = mapped_column(String(255))
+    failure: Mapped[str] = mapped_column(String(1000), default="")
     exit_code: Mapped[int | None]
     signal: Mapped[int | None]
     cpu_seconds: Mapped[float | None]

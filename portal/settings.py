@@ -20,12 +20,13 @@ class PortalSettings:
         facility: Name of the ICAT facility that jobs without data belong to.
         facility_folder: The XML documents, and the programs in ``bin/`` below it.
         work_folder: Job directories, one a job; the batch engine's records are in it too.
+        job_environment: Variables that every job gets, over those that the portal sets.
         admins: Users who may see and cancel everybody's jobs.
         service_user: The portal's own account at the catalog, ``authenticator/name``.
         jobs_per_user: How many unfinished jobs one user may have.
         lost_after_seconds: How long the engine may not know a job before it counts as lost.
         retry_seconds: How long a job's start is tried again before it fails.
-        secure_cookies: Send cookies over HTTPS only; follows ``public_url`` if None.
+        token_grace_seconds: How long an ended job's token can still read.
     """
 
     base_folder: Path
@@ -39,6 +40,7 @@ class PortalSettings:
     secrets_folder: Path
     engine: str
     engine_settings: Mapping[str, Any] = field(default_factory=dict)
+    job_environment: Mapping[str, str] = field(default_factory=dict)
     service_user: str = "simple/ijp"
     admins: tuple[str, ...] = ("simple/root",)
     jobs_per_user: int = 20_000
@@ -74,6 +76,7 @@ class PortalSettingsSchema(Schema):
     secrets_folder = fields.String(load_default="secrets")
     engine = fields.String(load_default="local")
     engine_settings = fields.Dict(keys=fields.String(), load_default=dict)
+    job_environment = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
     service_user = fields.String(
         load_default="simple/ijp", validate=validate.Regexp(r"[^/]+/.+", error="write auth/name")
     )

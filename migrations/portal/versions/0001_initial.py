@@ -124,6 +124,7 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("batch_id", sa.String(length=255), nullable=True),
+        sa.Column("failure", sa.String(length=1000), nullable=False),
         sa.Column("exit_code", sa.Integer(), nullable=True),
         sa.Column("signal", sa.Integer(), nullable=True),
         sa.Column("cpu_seconds", sa.Double(), nullable=True),

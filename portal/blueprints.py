@@ -1,0 +1,17 @@
+"""Which blueprints make up the portal."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from portal.api.blueprint import ApiBlueprint
+
+
+def api() -> list[ApiBlueprint]:
+    """The parts of ``/api/v1``, in the order of its document."""
+    return []
+
+
+def pages() -> list[Blueprint]:
+    """The pages, and the interfaces beside ``/api/v1``."""
+    return []

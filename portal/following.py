@@ -1,0 +1,203 @@
+"""Following jobs: from what the engine says to what users see."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from batch.engine import EngineState, JobStatus
+from ijp.errors import ConflictError, EngineError, NotFoundError, PortalError
+from portal import changes, checkpoints
+from portal.changes import Change
+from portal.model import UNFINISHED, JobRow
+from portal.moments import now
+from portal.services import Services
+from portal.starting import QUEUED
+from portal.states import State
+
+log = logging.getLogger(__name__)
+
+ENDED = "ended; its results are being recorded"
+HELD = "on hold until it is released"
+MISSING = "the batch system does not know it at the moment"
+SILENT = "the batch system does not answer at the moment"
+UNCLEAR = "the batch system's answer about it is not understood"
+LOST = "lost: the batch system does not know it any more, so how it ended is not known"
+
+_STATES = {
+    EngineState.QUEUED: (State.QUEUED, QUEUED),
+    EngineState.HELD: (State.HELD, HELD),
+    EngineState.RUNNING: (State.EXECUTING, "running"),
+    EngineState.UNKNOWN: (State.UNKNOWN, UNCLEAR),
+}
+
+
+class Following:
+    """Asks the engine about all users' unfinished jobs at once."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._database = services.database
+        self._engine = services.engine
+
+    def follow(self) -> bool:
+        """Bring the states up to date; gives whether some job has ended."""
+        rows = self._rows()
+        if not rows:
+            return False
+        try:
+            statuses = self._engine.status([row.batch_id or "" for row in rows])
+        except EngineError as error:
+            log.warning("the batch system does not answer: %s", error.message)
+            changes.apply(self._database, [_silent(row) for row in rows if row.reason != SILENT])
+            return False
+        settings = self._services.settings
+        delays = Delays(
+            lost_after=timedelta(seconds=settings.lost_after_seconds),
+            token_grace=timedelta(seconds=settings.token_grace_seconds),
+        )
+        made = [
+            change
+            for row in rows
+            if (change := changed(row, statuses.get(row.batch_id or ""), now(), delays))
+        ]
+        changes.apply(self._database, made)
+        has_ended = any("ended_at" in change.values for change in made)
+        if has_ended:
+            checkpoints.reached("ended")
+        return has_ended
+
+    def do_wanted(self) -> None:
+        """Cancel, hold and release what users asked for."""
+        query = select(JobRow).where(
+            UNFINISHED,
+            JobRow.wanted.is_not(None),
+            JobRow.batch_id.is_not(None),
+            JobRow.ended_at.is_(None),
+        )
+        with Session(self._database) as transaction:
+            rows = transaction.scalars(query).all()
+        changes.apply(self._database, [self._do(row) for row in rows])
+
+    def _do(self, row: JobRow) -> Change:
+        verbs = {
+            "cancel": self._engine.cancel,
+            "hold": self._engine.hold,
+            "release": self._engine.release,
+        }
+        wanted = row.wanted or ""
+        try:
+            verbs[wanted](row.batch_id or "")
+        except (NotFoundError, ConflictError) as error:
+            return Change(row.id, {"wanted": None}, f"{wanted}: {error.message}")
+        except PortalError as error:
+            log.warning("job %s: %s: %s", row.id, wanted, error.message)
+            return Change(row.id, {})
+        return Change(row.id, {"wanted": None}, f"{wanted}: told the batch system")
+
+    def _rows(self) -> Sequence[JobRow]:
+        query = select(JobRow).where(
+            UNFINISHED, JobRow.batch_id.is_not(None), JobRow.ended_at.is_(None)
+        )
+        with Session(self._database) as transaction:
+            return transaction.scalars(query).all()
+
+
+@dataclass(frozen=True)
+class Delays:
+    """How long to wait: before a job counts as lost, and before an ended job's token ends."""
+
+    lost_after: timedelta
+    token_grace: timedelta
+
+
+def changed(
+    row: JobRow, status: JobStatus | None, moment: datetime, delays: Delays
+) -> Change | None:
+    """What an engine's answer about a job changes; None if nothing.
+
+    A job that the engine does not know is Unknown, and after a while lost: never Completed.
+    """
+    if status is None:
+        return _missing(row, moment, delays.lost_after)
+    if status.state is EngineState.ENDED:
+        return _ended(row, status, moment, delays.token_grace)
+    state, reason = _STATES[status.state]
+    if state is State.EXECUTING and status.node:
+        reason = f"running on {status.node}"
+    values: dict[str, Any] = {"state": state, "reason": reason, "missing_since": None}
+    if status.state is EngineState.RUNNING:
+        values |= {"started_at": status.started or row.started_at or moment, "node": status.node}
+        values |= _used(status)
+    if _same(row, values):
+        return None
+    return Change(row.id, values, None if row.state == state else reason)
+
+
+def _missing(row: JobRow, moment: datetime, lost_after: timedelta) -> Change | None:
+    if row.missing_since is None:
+        values = {"state": State.UNKNOWN, "reason": MISSING, "missing_since": moment}
+        return Change(row.id, values, MISSING)
+    if moment - row.missing_since < lost_after:
+        return None
+    values = {"ended_at": moment, "failure": LOST, "reason": ENDED, "token_ends_at": moment}
+    return Change(row.id, values, LOST)
+
+
+def _ended(row: JobRow, status: JobStatus, moment: datetime, grace: timedelta) -> Change:
+    """That it has ended; its state becomes final when the results are recorded."""
+    ended_at = status.ended or moment
+    values: dict[str, Any] = {
+        "ended_at": ended_at,
+        "exit_code": status.exit_code,
+        "signal": status.signal,
+        "failure": why_ended(status)[:1000],
+        "reason": ENDED,
+        "started_at": status.started or row.started_at,
+        "node": status.node or row.node,
+        "token_ends_at": moment + grace,
+        "missing_since": None,
+        "wanted": None,
+    }
+    return Change(row.id, values | _used(status), "the program has ended")
+
+
+def _silent(row: JobRow) -> Change:
+    return Change(row.id, {"state": State.UNKNOWN, "reason": SILENT}, SILENT)
+
+
+def _used(status: JobStatus) -> dict[str, Any]:
+    """What the job has used; only what the engine knows."""
+    used = {"cpu_seconds": status.cpu_seconds, "peak_memory_bytes": status.peak_memory_bytes}
+    return {name: value for name, value in used.items() if value is not None}
+
+
+def _same(row: JobRow, values: Mapping[str, Any]) -> bool:
+    return all(getattr(row, name) == value for name, value in values.items())
+
+
+def why_ended(status: JobStatus) -> str:
+    """How a job ended, for its user; "" if it ended well."""
+    if status.reason:
+        return f"{status.reason} reached" if " limit of " in status.reason else status.reason
+    if status.signal is not None:
+        return f"the program was ended by signal {status.signal} ({_signal_name(status.signal)})"
+    if status.exit_code is None:
+        return "the batch system does not say how it ended"
+    if status.exit_code:
+        return f"the program ended with code {status.exit_code}"
+    return ""
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown here"

@@ -1,0 +1,81 @@
+"""Who of several processes acts: the one that holds the lease in the database."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from datetime import timedelta
+
+from sqlalchemy import Engine, delete, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from portal.model import Lease
+from portal.moments import now
+from servicekit.database import writing
+
+
+class Leadership:
+    """One process's claim to a lease, renewed as long as it is asked about."""
+
+    def __init__(self, database: Engine, name: str, duration: timedelta) -> None:
+        self._database = database
+        self._name = name
+        self._duration = duration
+        self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._ask_at = 0.0
+        self._held = False
+
+    def held(self) -> bool:
+        """Whether this process may act now; asks the database a few times in a lease's time."""
+        if time.monotonic() >= self._ask_at:
+            self._held = self._claim()
+            part = 4 if self._held else 8
+            self._ask_at = time.monotonic() + self._duration.total_seconds() / part
+        return self._held
+
+    def release(self) -> None:
+        """Let another process act at once."""
+        with Session(writing(self._database)) as transaction, transaction.begin():
+            transaction.execute(
+                delete(Lease).where(Lease.name == self._name, Lease.holder == self._holder)
+            )
+        self._held = False
+        self._ask_at = 0.0
+
+    def _claim(self) -> bool:
+        with Session(writing(self._database)) as transaction, transaction.begin():
+            query = select(Lease).where(Lease.name == self._name).with_for_update()
+            lease = transaction.scalar(query)
+            if lease is None:
+                return self._insert(transaction)
+            if lease.holder != self._holder and lease.until > now() and not _is_dead(lease.holder):
+                return False
+            lease.holder = self._holder
+            lease.until = now() + self._duration
+            return True
+
+    def _insert(self, transaction: Session) -> bool:
+        try:
+            with transaction.begin_nested():
+                until = now() + self._duration
+                transaction.add(Lease(name=self._name, holder=self._holder, until=until))
+        except IntegrityError:
+            return False
+        return True
+
+
+def _is_dead(holder: str) -> bool:
+    """Whether the holder was a process of this host that is no more."""
+    host, process, _ = holder.rsplit(":", 2)
+    if host != socket.gethostname() or not process.isdigit():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

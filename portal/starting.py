@@ -1,0 +1,238 @@
+"""Starting jobs: from rows to the batch engine, each exactly once.
+
+A job is marked as attempted, and that is committed, before the engine hears of it. Whoever comes
+back after a crash therefore asks the engine for the marks of all that were attempted, and submits
+only what it does not have. Engines take a mark once, should two processes ever act at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.orm import Session
+
+from batch.engine import JobSpec, Resources
+from ijp.errors import BadRequestError, EngineError, PortalError
+from portal import changes, checkpoints, job_folder, planning, tokens
+from portal.changes import Change
+from portal.model import JobRow
+from portal.moments import now
+from portal.services import Services
+from portal.settings import PortalSettings
+from portal.states import State
+from servicekit.database import writing
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 32
+QUEUED = "waiting for a free slot"
+_TRIED_AGAIN = "not started yet, it is tried again"
+_FIRST_RETRY_SECONDS = 2.0
+_LONGEST_RETRY_SECONDS = 60.0
+_SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+class Starting:
+    """Takes up jobs that are Staging."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._settings = services.settings
+        self._database = services.database
+        self._engine = services.engine
+
+    def start_some(self) -> int:
+        """Submit the next few jobs, users taking turns; gives how many there were."""
+        rows = self._chosen()
+        if not rows:
+            return 0
+        checkpoints.reached("chosen")
+        try:
+            known = self._engine.find([row.public_id for row in rows if row.attempted_at])
+        except EngineError as error:
+            self._put_off(rows, error)
+            return 0
+        found = {row.id: known[row.public_id] for row in rows if row.public_id in known}
+        changes.apply(self._database, [_queued(id, batch_id) for id, batch_id in found.items()])
+        new = [row for row in rows if row.id not in found]
+        over = [change for row in new if (change := self._given_up(row))]
+        changes.apply(self._database, over)
+        given_up = {change.job_id for change in over}
+        self._submit([row for row in new if row.id not in given_up])
+        return len(rows)
+
+    def _given_up(self, row: JobRow) -> Change | None:
+        """The end of a job that the engine does not have and that is not to be tried again."""
+        if row.cancelled:
+            return _never_started(row)
+        tried_for = (now() - (row.attempted_at or now())).total_seconds()
+        if tried_for > self._settings.retry_seconds and row.next_try_at is not None:
+            return _refused(row, row.reason.replace(_TRIED_AGAIN, "it could not be started"))
+        return None
+
+    def _chosen(self) -> Sequence[JobRow]:
+        turn = func.row_number().over(partition_by=JobRow.user_name, order_by=JobRow.id)
+        ranked = (
+            select(JobRow.id, turn.label("turn"))
+            .where(JobRow.state == State.STAGING.value)
+            .where(or_(JobRow.next_try_at.is_(None), JobRow.next_try_at <= now()))
+            .subquery()
+        )
+        query = (
+            select(JobRow)
+            .join(ranked, ranked.c.id == JobRow.id)
+            .order_by(ranked.c.turn, JobRow.id)
+            .limit(AT_ONCE)
+        )
+        with Session(self._database) as transaction:
+            return transaction.scalars(query).all()
+
+    def _submit(self, rows: Sequence[JobRow]) -> None:
+        if not rows:
+            return
+        secrets = {row.id: tokens.new() for row in rows}
+        rows = self._mark(rows, secrets)
+        checkpoints.reached("marked")
+        specs: list[JobSpec] = []
+        ready: list[JobRow] = []
+        for row in rows:
+            try:
+                specs.append(self._spec(row, secrets[row.id]))
+                ready.append(row)
+            except OSError as error:
+                reason = f"its folder cannot be made: {error.strerror or error}"
+                self._put_off([row], EngineError(reason))
+        checkpoints.reached("prepared")
+        answers = self._answers(specs)
+        checkpoints.reached("submitted")
+        self._record(ready, answers)
+        checkpoints.reached("recorded")
+
+    def _mark(self, rows: Sequence[JobRow], secrets: Mapping[int, str]) -> list[JobRow]:
+        """Commit that these are attempted; those that were cancelled meanwhile are left out."""
+        marked = []
+        with Session(writing(self._database)) as transaction, transaction.begin():
+            for row in rows:
+                statement = (
+                    update(JobRow)
+                    .where(JobRow.id == row.id, JobRow.state == State.STAGING.value)
+                    .where(JobRow.cancelled.is_(False))
+                    .values(attempted_at=func.coalesce(JobRow.attempted_at, now()))
+                    .values(token_hash=tokens.hash_of(secrets[row.id]), token_ends_at=None)
+                    .returning(JobRow.id)
+                )
+                if transaction.execute(statement).scalar() is not None:
+                    marked.append(row)
+        return marked
+
+    def _spec(self, row: JobRow, token: str) -> JobSpec:
+        settings = self._settings
+        folder = job_folder.of(settings.work_folder, row.public_id)
+        content = {
+            "url": settings.public_url,
+            "token": token,
+            "jobId": row.id,
+            "publicId": row.public_id,
+        }
+        if settings.ca_bundle:
+            content["caBundle"] = settings.ca_bundle
+        job_folder.prepare(folder, content)
+        work = folder / job_folder.WORK
+        arguments = (*row.arguments, *planning.appended(settings, row.wants, row.id))
+        return JobSpec(
+            mark=row.public_id,
+            owner=row.user_name,
+            argv=(*row.program, *arguments),
+            environment=environment(settings, work, folder / job_folder.JOB_FILE),
+            folder=work,
+            stdout=folder / job_folder.STDOUT,
+            stderr=folder / job_folder.STDERR,
+            resources=_resources(row.resources),
+            name=row.job_type[:100],
+            output_limit_bytes=settings.output_limit_mib << 20,
+        )
+
+    def _answers(self, specs: Sequence[JobSpec]) -> list[str | PortalError]:
+        try:
+            return self._engine.submit_many(specs) if specs else []
+        except PortalError as error:
+            return [error] * len(specs)
+
+    def _record(self, rows: Sequence[JobRow], answers: Sequence[str | PortalError]) -> None:
+        made = []
+        for row, answer in zip(rows, answers, strict=True):
+            if isinstance(answer, str):
+                made.append(_queued(row.id, answer))
+                log.info("job %s submitted as %s", row.id, answer)
+            elif isinstance(answer, BadRequestError):
+                made.append(_refused(row, f"it could not be started: {answer.message}"))
+            else:
+                self._put_off([row], answer)
+        changes.apply(self._database, made)
+
+    def _put_off(self, rows: Sequence[JobRow], error: PortalError) -> None:
+        """Try again later, with growing pauses."""
+        made = []
+        for row in rows:
+            tried_for = now() - (row.attempted_at or now())
+            pause = min(
+                max(_FIRST_RETRY_SECONDS, tried_for.total_seconds()), _LONGEST_RETRY_SECONDS
+            )
+            reason = f"{_TRIED_AGAIN}: {error.message}"[:1000]
+            values = {"next_try_at": now() + timedelta(seconds=pause), "reason": reason}
+            made.append(Change(row.id, values, None if row.reason == reason else reason))
+        log.warning("%d jobs could not be started: %s", len(rows), error.message)
+        changes.apply(self._database, made)
+
+
+def environment(settings: PortalSettings, work: Path, job_file: Path) -> dict[str, str]:
+    """What a job gets: where programs are, a home of its own, and where its token's file is."""
+    path = (str(settings.programs_folder), str(Path(sys.executable).parent), _SYSTEM_PATH)
+    return {
+        "PATH": os.pathsep.join(path),
+        "HOME": str(work),
+        "TMPDIR": str(work),
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        **settings.job_environment,
+        "IJP_JOB_FILE": str(job_file),
+    }
+
+
+def _resources(asked: Mapping[str, int]) -> Resources:
+    minutes = asked.get("wallMinutes")
+    return Resources(
+        cores=asked.get("cores") or 1,
+        memory_mib=asked.get("memoryMiB"),
+        wall_seconds=None if minutes is None else 60 * minutes,
+    )
+
+
+def _queued(job_id: int, batch_id: str) -> Change:
+    values = {"state": State.QUEUED, "reason": QUEUED, "batch_id": batch_id, "next_try_at": None}
+    return Change(job_id, values, "given to the batch system", (State.STAGING,))
+
+
+def _refused(row: JobRow, reason: str) -> Change:
+    values = {
+        "state": State.FAILED,
+        "reason": reason[:1000],
+        "ended_at": now(),
+        "token_ends_at": now(),
+        "recorded": True,
+        "wanted": None,
+    }
+    return Change(row.id, values, reason, (State.STAGING,))
+
+
+def _never_started(row: JobRow) -> Change:
+    change = _refused(row, "cancelled before it started")
+    return Change(
+        row.id, change.values | {"state": State.CANCELLED}, change.event, change.only_from
+    )
