@@ -1,0 +1,73 @@
+"""The catalog service."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import requests
+from flask import Flask
+
+from catalog import settings
+from catalog.auth import authenticator
+from catalog.auth.authenticator import Surroundings
+from catalog.auth.login import Door
+from catalog.rest import errors, limits
+from catalog.rest.routes import blueprint
+from catalog.services import Services
+from catalog.settings import CatalogSettings
+from catalog.transactions import Transactions
+from servicekit import database, logs
+from servicekit.service import Service
+
+
+def create_app(settings_file: Path, http: requests.Session) -> Flask:
+    """The application; it needs no other service.
+
+    Raises:
+        SettingsError: The settings are wrong.
+        PluginError: An authenticator is not installed.
+    """
+    return app_for(settings.read(settings_file))
+
+
+def app_for(given: CatalogSettings) -> Flask:
+    """The application for some settings."""
+    app = Flask("catalog", static_folder=None)
+    app.extensions["catalog"] = _services(given)
+    logs.install(app)
+    limits.install(app, given.allowed_origins, given.max_request_bytes)
+    errors.install(app)
+    app.register_blueprint(blueprint)
+    return app
+
+
+def _services(given: CatalogSettings) -> Services:
+    transactions = Transactions(database.engine_for(given.database_url, "catalog"))
+    authenticators = {
+        name: authenticator.load(
+            name, Surroundings(transactions, _settings_of(given, name), given.path)
+        )
+        for name in given.authenticators
+    }
+    lifetime = timedelta(minutes=given.lifetime_minutes)
+    return Services(given, transactions, Door(transactions, authenticators, lifetime))
+
+
+def _settings_of(given: CatalogSettings, name: str) -> dict[str, object]:
+    own = dict(given.authenticator_settings.get(name, {}))
+    if name == "simple" and given.simple_users_file:
+        own.setdefault("users_file", given.simple_users_file)
+    return own
+
+
+def upgrade(settings_file: Path) -> None:
+    """Bring the database to the newest version."""
+    engine = database.engine_for(settings.read(settings_file).database_url, "catalog")
+    try:
+        database.upgrade(engine, "catalog")
+    finally:
+        engine.dispose()
+
+
+service = Service(name="catalog", prefixes=("/icat",), create_app=create_app, upgrade=upgrade)

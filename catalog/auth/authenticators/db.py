@@ -1,0 +1,79 @@
+"""Users whose password hashes are in the catalog's database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from catalog.auth import passwords
+from catalog.auth.authenticator import (
+    USERNAME_AND_PASSWORD,
+    Authenticator,
+    Surroundings,
+    no_match,
+    username_and_password,
+)
+from catalog.model import Password, UserSession
+from ijp.errors import BadRequestError, ConflictError, NotFoundError
+
+MAXIMUM_LENGTH = 200
+
+
+class DbAuthenticator(Authenticator):
+    """Checks a username and password against the table that ``ijpd user`` fills."""
+
+    friendly = "Facility account"
+    keys = USERNAME_AND_PASSWORD
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._transactions = surroundings.transactions
+
+    def authenticate(self, credentials: Mapping[str, str]) -> str:
+        name, password = username_and_password(credentials)
+        with self._transactions.reading() as connection:
+            found = connection.scalar(select(Password.hash).where(Password.user_name == name))
+        if not passwords.matches(found or passwords.of_nobody(), password) or found is None:
+            raise no_match()
+        return f"db/{name}"
+
+
+def add(connection: Connection, name: str, password: str) -> None:
+    """Add a user.
+
+    Raises:
+        BadRequestError: The name or the password will not do.
+        ConflictError: There is a user of this name, perhaps a disabled one.
+    """
+    if not name.isprintable() or name != name.strip() or not 0 < len(name) <= MAXIMUM_LENGTH:
+        raise BadRequestError(f"{name!r} will not do as a user name")
+    if connection.scalar(select(Password.user_name).where(Password.user_name == name)) is not None:
+        raise ConflictError(f"there is a user {name} already")
+    values = {"user_name": name, "hash": passwords.hashed(password)}
+    connection.execute(insert(Password), values)
+
+
+def set_password(connection: Connection, name: str, password: str) -> None:
+    """Give a user another password and end the user's sessions; a disabled one can log in again.
+
+    Raises:
+        BadRequestError: The password will not do.
+        NotFoundError: There is no such user.
+    """
+    _change(connection, name, passwords.hashed(password))
+
+
+def disable(connection: Connection, name: str) -> None:
+    """End a user's sessions and let nobody log in, until the password is set again.
+
+    Raises:
+        NotFoundError: There is no such user.
+    """
+    _change(connection, name, None)
+
+
+def _change(connection: Connection, name: str, hash: str | None) -> None:
+    statement = update(Password).where(Password.user_name == name).values(hash=hash)
+    if not connection.execute(statement).rowcount:
+        raise NotFoundError(f"there is no user {name}")
+    connection.execute(delete(UserSession).where(UserSession.user_name == f"db/{name}"))

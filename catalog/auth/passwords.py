@@ -1,0 +1,51 @@
+"""Password hashes: ours are scrypt, those of crypt(3) with ``$5$`` and ``$6$`` are understood."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from passlib.hash import sha256_crypt, sha512_crypt
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from ijp.errors import BadRequestError
+
+MINIMUM_LENGTH = 8
+MAXIMUM_LENGTH = 1000
+
+_CRYPT = {"$5$": sha256_crypt, "$6$": sha512_crypt}
+
+
+def hashed(password: str) -> str:
+    """The hash to store for a new password.
+
+    Raises:
+        BadRequestError: It is too short or too long.
+    """
+    if not MINIMUM_LENGTH <= len(password) <= MAXIMUM_LENGTH:
+        raise BadRequestError(
+            f"a password has {MINIMUM_LENGTH} to {MAXIMUM_LENGTH} characters, not {len(password)}"
+        )
+    return generate_password_hash(password)
+
+
+def is_hash(text: str) -> bool:
+    """Whether this is a hash that can be checked against, and not a password in clear."""
+    if crypt := _CRYPT.get(text[:3]):
+        return bool(crypt.identify(text)) and len(text) > len(text.rpartition("$")[0]) + 40
+    method, _, rest = text.partition("$")
+    return method.split(":")[0] in ("scrypt", "pbkdf2") and rest.count("$") == 1
+
+
+def matches(stored: str, password: str) -> bool:
+    """Whether the password is the one of the hash."""
+    if len(password) > MAXIMUM_LENGTH or "\0" in password:
+        return False
+    if crypt := _CRYPT.get(stored[:3]):
+        return bool(crypt.verify(password, stored))
+    return check_password_hash(stored, password)
+
+
+@cache
+def of_nobody() -> str:
+    """A hash to check against where there is no user, so that this takes as long."""
+    return generate_password_hash("nobody has this password")

@@ -1,0 +1,87 @@
+"""Sessions: who has logged in, for how long; kept in the database, without their ids."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+
+from catalog.model import UserSession
+from ijp.errors import NotAuthenticatedError
+
+REVIVAL = timedelta(hours=1)
+"""How long after its end a session can still be refreshed."""
+
+
+def open_session(connection: Connection, user_name: str, lifetime: timedelta) -> str:
+    """Begin a session, give its id, and forget sessions that ended long ago."""
+    now = datetime.now(UTC)
+    session_id = str(uuid.uuid4())
+    connection.execute(delete(UserSession).where(UserSession.expires < now - REVIVAL))
+    values = {"id_hash": _hash(session_id), "user_name": user_name, "expires": now + lifetime}
+    connection.execute(insert(UserSession), values)
+    return session_id
+
+
+def status(connection: Connection, session_id: str | None) -> tuple[str, timedelta]:
+    """The full name of a session's user, and how long the session lasts if nobody refreshes it.
+
+    Raises:
+        NotAuthenticatedError: There is no such session, or it has ended.
+    """
+    user_name, expires = _find(connection, session_id)
+    left = expires - datetime.now(UTC)
+    if left <= timedelta(0):
+        raise NotAuthenticatedError(f"Session id:{session_id} has expired")
+    return user_name, left
+
+
+def refresh(connection: Connection, session_id: str | None, lifetime: timedelta) -> None:
+    """Let a session last its full lifetime again, even if it ended a short while ago.
+
+    Raises:
+        NotAuthenticatedError: There is no such session, or it ended too long ago.
+    """
+    _, expires = _find(connection, session_id)
+    now = datetime.now(UTC)
+    if expires < now - REVIVAL:
+        raise NotAuthenticatedError(f"Session id:{session_id} has expired")
+    connection.execute(update(UserSession).where(_this(session_id)).values(expires=now + lifetime))
+
+
+def close(connection: Connection, session_id: str | None) -> None:
+    """End a session, even one that has expired.
+
+    Raises:
+        NotAuthenticatedError: There is no such session.
+    """
+    _find(connection, session_id)
+    connection.execute(delete(UserSession).where(_this(session_id)))
+
+
+def is_logged_in(connection: Connection, user_name: str) -> bool:
+    """Whether a user has a session that has not ended."""
+    statement = select(UserSession.id_hash).where(
+        UserSession.user_name == user_name, UserSession.expires > datetime.now(UTC)
+    )
+    return connection.execute(statement.limit(1)).first() is not None
+
+
+def _find(connection: Connection, session_id: str | None) -> tuple[str, datetime]:
+    if not session_id:
+        raise NotAuthenticatedError("Session Id cannot be null or empty.")
+    statement = select(UserSession.user_name, UserSession.expires)
+    found = connection.execute(statement.where(_this(session_id))).first()
+    if found is None:
+        raise NotAuthenticatedError(f"Unable to find user by sessionid: {session_id}")
+    return found.user_name, found.expires
+
+
+def _this(session_id: str | None) -> ColumnElement[bool]:
+    return UserSession.id_hash == _hash(session_id or "")
+
+
+def _hash(session_id: str) -> str:
+    return hashlib.sha256(session_id.encode("utf-8", "surrogatepass")).hexdigest()

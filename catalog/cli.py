@@ -1,0 +1,76 @@
+"""``ijpd user``: the accounts of the authenticator ``db``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from sqlalchemy import Connection
+
+from catalog import settings
+from catalog.auth.authenticators import db
+from catalog.transactions import Transactions
+from servicekit import database
+from servicekit.cli import SETTINGS
+
+
+@click.group()
+def user() -> None:
+    """Look after the accounts of the catalog's own authenticator, db.
+
+    Passwords are asked for, or read from standard input where that is not a terminal.
+    """
+
+
+@user.command()
+@SETTINGS
+@click.argument("name")
+def add(settings_file: Path, name: str) -> None:
+    """Add an account; the user then logs in as NAME and is known as db/NAME."""
+    password = _password()
+    with _writing(settings_file) as connection:
+        db.add(connection, name, password)
+    click.echo(f"db/{name}: added")
+
+
+@user.command()
+@SETTINGS
+@click.argument("name")
+def passwd(settings_file: Path, name: str) -> None:
+    """Give an account another password; a disabled one can log in again."""
+    password = _password()
+    with _writing(settings_file) as connection:
+        db.set_password(connection, name, password)
+    click.echo(f"db/{name}: password changed")
+
+
+@user.command()
+@SETTINGS
+@click.argument("name")
+def disable(settings_file: Path, name: str) -> None:
+    """Let nobody log in to an account any more, and end its sessions."""
+    with _writing(settings_file) as connection:
+        db.disable(connection, name)
+    click.echo(f"db/{name}: disabled")
+
+
+commands: list[click.Command] = [user]
+
+
+def _password() -> str:
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+@contextmanager
+def _writing(settings_file: Path) -> Iterator[Connection]:
+    engine = database.engine_for(settings.read(settings_file).database_url, "catalog")
+    try:
+        with Transactions(engine).writing() as connection:
+            yield connection
+    finally:
+        engine.dispose()

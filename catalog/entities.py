@@ -1,0 +1,240 @@
+"""Create, update and delete entities, as the rules allow; each call is one transaction.
+
+The caller of these functions gives the transaction and commits it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from catalog import clashes, parameters
+from catalog.authz.caller import Caller
+from catalog.authz.rules import Access, Rights, check_public_step, check_rule
+from catalog.items import Change, Creation, Item, Values, about
+from catalog.query.schema import Entity, Relation
+from catalog.validation import check_change, check_creation, constraints
+from ijp.errors import NotAuthorizedError, NotFoundError, PortalError
+
+_CHUNK = 1000
+
+
+def write(connection: Connection, caller: Caller, items: Sequence[Item]) -> list[int]:
+    """Create and change entities in the order given.
+
+    Neighbours that only create entities of one kind go to the database together.
+
+    Returns:
+        The ids of the new entities, in order; those of their children are not among them.
+
+    Raises:
+        PortalError: With the ``offset`` of the member of the request that it is about.
+    """
+    writer = _Writer(connection, caller)
+    ids: list[int] = []
+    for _, members in groupby(items, key=_batch):
+        neighbours = list(members)
+        for change in (change for item in neighbours for change in item.changes):
+            with about(change.offset):
+                writer.change(change)
+        ids += writer.create([item.creation for item in neighbours if item.creation])
+    return ids
+
+
+def _batch(item: Item) -> object:
+    """Neighbours with the same value can be created together."""
+    return item.creation.entity.name if item.creation and not item.changes else id(item)
+
+
+def remove(connection: Connection, caller: Caller, targets: Sequence[tuple[Entity, int]]) -> None:
+    """Delete entities with all that hangs on them.
+
+    Raises:
+        NotFoundError: One of them is not there.
+        NotAuthorizedError: One of them, or something that hangs on it, may not be deleted.
+    """
+    rights = Rights(connection, caller)
+    offsets: dict[str, dict[int, int]] = {}
+    entities: dict[str, Entity] = {}
+    for offset, (entity, id) in enumerate(targets):
+        entities[entity.name] = entity
+        offsets.setdefault(entity.name, {}).setdefault(id, offset)
+    for name, members in offsets.items():
+        _require_present(connection, entities[name], members)
+        _require_delete(rights, name, members)
+    for name, members in offsets.items():
+        table = entities[name].table
+        for ids in _chunks(list(members)):
+            connection.execute(delete(table).where(table.c.id.in_(ids)))
+
+
+def _require_present(connection: Connection, entity: Entity, offsets: dict[int, int]) -> None:
+    there: set[int] = set()
+    for ids in _chunks(list(offsets)):
+        there.update(
+            connection.scalars(select(entity.table.c.id).where(entity.table.c.id.in_(ids)))
+        )
+    for id, offset in offsets.items():
+        with about(offset):
+            if id not in there:
+                raise _not_found(entity, id)
+
+
+def _require_delete(rights: Rights, entity_name: str, offsets: dict[int, int]) -> None:
+    try:
+        rights.require_delete(entity_name, list(offsets))
+    except NotAuthorizedError:
+        for id, offset in offsets.items():
+            with about(offset):
+                rights.require_delete(entity_name, [id])
+        raise
+
+
+def _not_found(entity: Entity, id: int) -> NotFoundError:
+    return NotFoundError(f"{entity.name}[id:{id}] not found.")
+
+
+def _chunks(ids: list[int]) -> Iterable[list[int]]:
+    return (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))
+
+
+class _Writer:
+    """Writes for one caller, all with the same time stamp."""
+
+    def __init__(self, connection: Connection, caller: Caller) -> None:
+        self._connection = connection
+        self._rights = Rights(connection, caller)
+        now = datetime.now(UTC)
+        # the wire has milliseconds: what is read back equals what is stored
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        self._mod = {"mod_id": caller.name, "mod_time": now}
+        self._stamps = {"create_id": caller.name, "create_time": now, **self._mod}
+
+    def create(self, creations: list[Creation]) -> list[int]:
+        """Store new entities of one kind with their children, then ask whether that is allowed."""
+        for creation in creations:
+            check_creation(creation)
+        made: dict[str, dict[int, int]] = {}
+        self._insert(creations, made)
+        for name, offsets in made.items():
+            self._require_create(name, offsets)
+        return [creation.id for creation in creations]
+
+    def _require_create(self, entity_name: str, offsets: dict[int, int]) -> None:
+        permitted = self._rights.permitted(Access.CREATE, entity_name, list(offsets))
+        for id, offset in offsets.items():
+            if id not in permitted:
+                with about(offset):
+                    self._rights.require(Access.CREATE, entity_name, [id])
+
+    def _insert(self, creations: list[Creation], made: dict[str, dict[int, int]]) -> None:
+        """Store entities of one kind, then their children; note ids and offsets in ``made``."""
+        if not creations:
+            return
+        entity = creations[0].entity
+        self._check_new(entity, creations)
+        empty = {**constraints(entity).defaults, **self._stamps}
+        rows = [{**empty, **creation.values} for creation in creations]
+        statement = insert(entity.table).returning(entity.table.c.id, sort_by_parameter_order=True)
+        try:
+            with self._connection.begin_nested():
+                ids = self._connection.scalars(statement, rows).all()
+        except IntegrityError as error:
+            raise clashes.explain(self._connection, entity, creations) from error
+        offsets = made.setdefault(entity.name, {})
+        for creation, id in zip(creations, ids, strict=True):
+            creation.id = id
+            offsets[id] = creation.offset
+        for children in _by_kind(creations):
+            self._insert(children, made)
+
+    def _check_new(self, entity: Entity, creations: list[Creation]) -> None:
+        if parameters.is_parameter(entity.name):
+            types = parameters.ParameterTypes(
+                self._connection, (one.values.get("type_id") for one in creations)
+            )
+            for one in creations:
+                with about(one.offset):
+                    types.check_applicable(entity.name, one.values)
+                    types.check_value(one.values)
+        for one in creations if entity.name in ("Rule", "PublicStep") else ():
+            with about(one.offset):
+                _check_rules(entity, one.values, one.values)
+
+    def change(self, change: Change) -> None:
+        """Change an entity and store its new children."""
+        entity, table = change.entity, change.entity.table
+        statement = select(table).where(table.c.id == change.id).with_for_update()
+        stored = self._connection.execute(statement).mappings().first()
+        if stored is None:
+            raise _not_found(entity, change.id)
+        self._rights.require_update(entity.name, change.id, change.fields)
+        moved = _moved(entity, stored, change.values)
+        if moved:
+            self._implied(Access.DELETE, change)
+        check_change(change)
+        self._store(change, {**stored, **change.values})
+        if moved:
+            self._implied(Access.CREATE, change)
+        self._add_children(change)
+
+    def _implied(self, access: Access, change: Change) -> None:
+        self._rights.require(access, change.entity.name, [change.id], implied_by=Access.UPDATE)
+
+    def _store(self, change: Change, row: Values) -> None:
+        entity, table = change.entity, change.entity.table
+        if parameters.is_parameter(entity.name):
+            parameters.ParameterTypes(self._connection, [row["type_id"]]).check_value(row)
+        if entity.name in ("Rule", "PublicStep"):
+            _check_rules(entity, row, change.values)
+        statement = update(table).where(table.c.id == change.id)
+        try:
+            with self._connection.begin_nested():
+                self._connection.execute(statement, {**change.values, **self._mod})
+        except IntegrityError as error:
+            raise self._refusal(change, row) from error
+
+    def _refusal(self, change: Change, row: Values) -> PortalError:
+        return clashes.explain_change(
+            self._connection, change.entity, change.id, row, change.offset
+        )
+
+    def _add_children(self, change: Change) -> None:
+        parent = Creation(change.entity, {}, change.offset, change.children, change.id)
+        for children in _by_kind([parent]):
+            self.create(children)
+
+
+def _by_kind(parents: list[Creation]) -> list[list[Creation]]:
+    """The children of stored entities, told their parents, those of one kind together."""
+    found: dict[str, list[Creation]] = {}
+    for parent in parents:
+        for relation, child in parent.children:
+            child.values[relation.column] = parent.id
+            found.setdefault(child.entity.name, []).append(child)
+    return list(found.values())
+
+
+def _moved(entity: Entity, stored: RowMapping, values: Values) -> list[Relation]:
+    """The to-one relations of the unique key that are about to lead elsewhere."""
+    key = clashes.key_columns(entity)
+    return [
+        relation
+        for relation in entity.to_one()
+        if relation.column in key
+        and relation.column in values
+        and values[relation.column] != stored[relation.column]
+    ]
+
+
+def _check_rules(entity: Entity, row: Values, values: Values) -> None:
+    """Check what authorization reads, and write what it wants stored into ``values``."""
+    if entity.name == "Rule":
+        what, flags = check_rule(str(row["what"]), str(row["crud_flags"]))
+        values.update(what=what, crud_flags=flags)
+    else:
+        check_public_step(str(row["origin"]), str(row["field"]))

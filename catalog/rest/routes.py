@@ -1,0 +1,197 @@
+"""The routes of ICAT's REST interface, and those we add to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, cast
+
+from flask import Blueprint, Response, current_app, request
+
+from catalog.auth.authenticator import Authenticator
+from catalog.rest import requests
+from catalog.services import Services
+from ijp.errors import BadRequestError
+
+blueprint = Blueprint("icat", __name__, url_prefix="/icat")
+
+VERSION = "6.2.0"
+MOST_QUERIES = 200
+MOST_IDS = 10_000
+
+
+def services() -> Services:
+    """The catalog that this application fronts."""
+    return cast(Services, current_app.extensions["catalog"])
+
+
+@blueprint.get("/version")
+def version() -> Response:
+    """The version of the interface."""
+    return _json({"version": VERSION})
+
+
+@blueprint.get("/properties")
+def properties() -> Response:
+    """What a client needs to know before it logs in; also which of our additions there are."""
+    settings = services().settings
+    return _json(
+        {
+            "maxEntities": settings.max_entities,
+            "lifetimeMinutes": _whole(settings.lifetime_minutes),
+            "authenticators": [
+                _authenticator(name, one, settings.authenticator_settings.get(name, {}))
+                for name, one in services().door.authenticators.items()
+            ],
+            "containerType": "UNKNOWN",
+            "sessionHeader": True,
+            "searchEach": True,
+        }
+    )
+
+
+def _authenticator(name: str, one: Authenticator, settings: Mapping[str, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "mnemonic": name,
+        "keys": [
+            {"name": key.name, "hide": True} if key.hide else {"name": key.name} for key in one.keys
+        ],
+    }
+    if one.admin:
+        described["admin"] = True
+    if friendly := settings.get("friendly", one.friendly):
+        described["friendly"] = str(friendly)
+    return described
+
+
+@blueprint.post("/session")
+def login() -> Response:
+    """Log in; gives the id of a new session."""
+    document = requests.json_of(requests.field(request, "json"))
+    plugin, credentials = _credentials(document)
+    session_id = services().door.login(plugin, credentials, request.remote_addr or "")
+    return _json({"sessionId": session_id})
+
+
+def _credentials(document: object) -> tuple[str, dict[str, str]]:
+    if isinstance(document, dict):
+        plugin, given = document.get("plugin"), document.get("credentials", [])
+        pairs = given if isinstance(given, list) else [given]
+        if isinstance(plugin, str) and all(isinstance(one, dict) for one in pairs):
+            found = {name: value for one in pairs for name, value in one.items()}
+            if all(isinstance(value, str) for value in found.values()):
+                return plugin, found
+    raise BadRequestError(
+        'json must be {"plugin": "…", "credentials": [{"name": "value"}, …]}, all of it text'
+    )
+
+
+@blueprint.get("/session/<session_id>")
+def session_status(session_id: str) -> Response:
+    """Whose session it is, and how long it lasts."""
+    user_name, left = services().session_status(_own(session_id))
+    return _json({"userName": user_name, "remainingMinutes": left / timedelta(minutes=1)})
+
+
+@blueprint.put("/session/<session_id>")
+def refresh(session_id: str) -> Response:
+    """Let a session last its full lifetime again."""
+    services().refresh(_own(session_id))
+    return _nothing()
+
+
+@blueprint.delete("/session/<session_id>")
+def logout(session_id: str) -> Response:
+    """End a session."""
+    services().logout(_own(session_id))
+    return _nothing()
+
+
+def _own(session_id: str) -> str | None:
+    """The session that a path names: ``me`` is the one of the request itself."""
+    return requests.session_id(request) if session_id == "me" else session_id
+
+
+@blueprint.get("/user/<path:name>")
+def is_logged_in(name: str) -> Response:
+    """Whether a user has a session."""
+    return _json({"loggedIn": services().is_logged_in(name)})
+
+
+@blueprint.get("/entityManager")
+def search() -> Response:
+    """The rows of a query; with ``id`` the one entity."""
+    caller = services().caller(requests.session_id(request))
+    query = requests.field(request, "query")
+    if id := request.args.get("id"):
+        return _json(services().get(caller, query, requests.id_of(id)))
+    return _json(services().search(caller, query))
+
+
+@blueprint.post("/entityManager")
+def write() -> Response:
+    """Create and change entities; gives the ids of the new ones."""
+    caller = services().caller(requests.session_id(request))
+    items = requests.items(requests.json_of(requests.field(request, "entities")))
+    return _json(services().write(caller, items))
+
+
+@blueprint.delete("/entityManager")
+def delete() -> Response:
+    """Delete entities with all that hangs on them."""
+    caller = services().caller(requests.session_id(request))
+    targets = requests.targets(requests.json_of(requests.field(request, "entities")))
+    services().delete(caller, targets)
+    return _nothing()
+
+
+@blueprint.post("/searchEach")
+def search_each() -> Response:
+    """Several queries for each of several ids; gives at most two values each."""
+    caller = services().caller(requests.session_id(request))
+    document = requests.json_of(requests.field(request, "json"))
+    queries, ids = _queries(document)
+    return _json(services().search_each(caller, queries, ids))
+
+
+def _queries(document: object) -> tuple[dict[str, str], list[int]]:
+    if isinstance(document, dict) and document.keys() == {"queries", "ids"}:
+        queries, ids = document["queries"], document["ids"]
+        if (
+            isinstance(queries, dict)
+            and isinstance(ids, list)
+            and all(isinstance(query, str) for query in queries.values())
+        ):
+            if len(queries) > MOST_QUERIES or len(ids) > MOST_IDS:
+                raise BadRequestError(f"at most {MOST_QUERIES} queries and {MOST_IDS} ids")
+            return queries, [requests.id_of(id) for id in ids]
+    raise BadRequestError('json must be {"queries": {"name": "query", …}, "ids": [1, …]}')
+
+
+def _json(document: object) -> Response:
+    try:
+        text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        document = _without_nan(document)
+        text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Response(text, mimetype="application/json")
+
+
+def _without_nan(found: Any) -> Any:
+    """The same with null for NaN and infinity, which JSON does not have."""
+    if isinstance(found, float):
+        return found if found - found == 0 else None
+    if isinstance(found, list):
+        return [_without_nan(one) for one in found]
+    if isinstance(found, dict):
+        return {name: _without_nan(one) for name, one in found.items()}
+    return found
+
+
+def _whole(number: float) -> float | int:
+    return int(number) if number == int(number) else number
+
+
+def _nothing() -> Response:
+    return Response(status=204)

@@ -1,0 +1,80 @@
+"""What the catalog service is told at its start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from marshmallow import Schema, fields, post_load, validate
+
+from servicekit import settings
+
+
+@dataclass(frozen=True)
+class CatalogSettings:
+    """The table ``[catalog]`` of the settings file.
+
+    Attributes:
+        root_users: Full user names, such as ``simple/root``, that no rule restricts.
+        authenticators: Names of authenticators, in the order in which users see them.
+        authenticator_settings: By the name of the authenticator, what it is told.
+        lifetime_minutes: How long a session lasts after log-in or refresh.
+        max_entities: The most rows and included entities that one search gives.
+        max_request_bytes: The longest request body that is read.
+        allowed_origins: Web origins, such as ``https://portal.example.org``, whose pages may
+            call this service from a browser.
+        base_folder: What relative paths are relative to.
+    """
+
+    database_url: str
+    authenticators: tuple[str, ...]
+    root_users: frozenset[str]
+    authenticator_settings: Mapping[str, Mapping[str, Any]]
+    simple_users_file: str | None
+    lifetime_minutes: float
+    max_entities: int
+    max_request_bytes: int
+    allowed_origins: frozenset[str]
+    base_folder: Path
+
+    def path(self, given: str) -> Path:
+        """A path of the settings; a relative one is in the folder of the settings file."""
+        return self.base_folder / given
+
+
+class CatalogSettingsSchema(Schema):
+    """Keys, their types and what they are when left out."""
+
+    database_url = fields.String(required=True, validate=validate.Length(1))
+    authenticators = fields.List(
+        fields.String(), load_default=lambda: ["simple", "db", "anon"], validate=validate.Length(1)
+    )
+    root_users = fields.List(fields.String(), load_default=list)
+    authenticator_settings = fields.Dict(
+        keys=fields.String(), values=fields.Dict(keys=fields.String()), load_default=dict
+    )
+    simple_users_file = fields.String(load_default=None)
+    lifetime_minutes = fields.Float(load_default=120.0, validate=validate.Range(1, 525_600))
+    max_entities = fields.Integer(load_default=10_000, validate=validate.Range(1))
+    max_request_bytes = fields.Integer(load_default=64 * 2**20, validate=validate.Range(1024))
+    allowed_origins = fields.List(fields.Url(require_tld=False), load_default=list)
+
+    @post_load
+    def _frozen(self, loaded: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {
+            **loaded,
+            "authenticators": tuple(loaded["authenticators"]),
+            "root_users": frozenset(loaded["root_users"]),
+            "allowed_origins": frozenset(one.rstrip("/") for one in loaded["allowed_origins"]),
+        }
+
+
+def read(path: Path) -> CatalogSettings:
+    """Read the catalog's settings from the settings file.
+
+    Raises:
+        SettingsError: The file cannot be read or is wrong.
+    """
+    return settings.read(path, "catalog", CatalogSettingsSchema, CatalogSettings)
