@@ -64,9 +64,7 @@ def _entity(name: str) -> Entity:
     table = mapper.local_table
     assert isinstance(table, Table)
     attributes = {
-        wire_name(one.key): one.columns[0]
-        for one in mapper.column_attrs
-        if not one.columns[0].foreign_keys
+        wire_name(column.key): column for column in table.columns if not column.foreign_keys
     }
     relations = {wire_name(one.key): _relation(name, one) for one in mapper.relationships}
     return Entity(
@@ -87,6 +85,6 @@ def _relation(origin: str, found: RelationshipProperty[object]) -> Relation:
         name=wire_name(found.key),
         target=found.mapper.class_.__name__,
         to_many=to_many,
-        column=(remote if to_many else local).key,
+        column=str((remote if to_many else local).key),
         inverse=wire_name(inverse.key if isinstance(inverse, MapperProperty) else inverse),
     )

@@ -1,0 +1,101 @@
+"""The functions of the query language, each with the kinds it takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Double, Integer, String, case, cast, func
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from catalog.query.scope import REFUSED
+from catalog.query.values import Kind, Value
+from ijp.errors import QueryError
+
+Sql = ColumnElement[Any]
+
+
+class _Position(FunctionElement[int]):
+    """``(text, part)``: where a part starts in a text, from 1; 0 if nowhere."""
+
+    type = Integer()
+    inherit_cache = True
+    name = "position_in"
+
+
+@compiles(_Position)
+def _strpos(element: _Position, compiler: SQLCompiler, **options: Any) -> str:
+    return f"strpos({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_Position, "sqlite")
+def _instr(element: _Position, compiler: SQLCompiler, **options: Any) -> str:
+    return f"instr({compiler.process(element.clauses, **options)})"
+
+
+def _concat(*parts: Sql) -> Sql:
+    joined = parts[0]
+    for part in parts[1:]:
+        joined = joined.concat(part)
+    return joined
+
+
+def _substring(text: Sql, start: Sql, length: Sql | None = None) -> Sql:
+    arguments = [text, cast(start, Integer)] + ([] if length is None else [cast(length, Integer)])
+    return func.substr(*arguments, type_=String())
+
+
+def _locate(part: Sql, text: Sql, start: Sql | None = None) -> Sql:
+    if start is None:
+        return _Position(text, part)
+    begin = cast(start, Integer)
+    place = _Position(func.substr(text, begin, type_=String()), part)
+    return case((place == 0, 0), else_=place + begin - 1)
+
+
+def _trimmed(name: str) -> Callable[..., Sql]:
+    return lambda *arguments: getattr(func, name)(*arguments, type_=String())
+
+
+def _mod(left: Sql, right: Sql) -> Sql:
+    return cast(left, BigInteger) % cast(right, BigInteger)
+
+
+_TEXT, _NUMBER = Kind.TEXT, Kind.NUMBER
+_FUNCTIONS: dict[str, tuple[Callable[..., Sql], Kind, tuple[Kind, ...], int]] = {
+    # name: (SQL, kind of the result, kinds of the arguments, how many of them must be there)
+    "LOWER": (lambda text: func.lower(text, type_=String()), _TEXT, (_TEXT,), 1),
+    "UPPER": (lambda text: func.upper(text, type_=String()), _TEXT, (_TEXT,), 1),
+    "LENGTH": (lambda text: func.length(text, type_=Integer()), _NUMBER, (_TEXT,), 1),
+    "CONCAT": (_concat, _TEXT, (_TEXT,) * 20, 2),
+    "SUBSTRING": (_substring, _TEXT, (_TEXT, _NUMBER, _NUMBER), 2),
+    "TRIM": (_trimmed("trim"), _TEXT, (_TEXT, _TEXT), 1),
+    "LTRIM": (_trimmed("ltrim"), _TEXT, (_TEXT, _TEXT), 1),
+    "RTRIM": (_trimmed("rtrim"), _TEXT, (_TEXT, _TEXT), 1),
+    "LOCATE": (_locate, _NUMBER, (_TEXT, _TEXT, _NUMBER), 2),
+    "ABS": (lambda number: func.abs(number, type_=number.type), _NUMBER, (_NUMBER,), 1),
+    "SQRT": (lambda number: func.sqrt(cast(number, Double())), _NUMBER, (_NUMBER,), 1),
+    "MOD": (_mod, _NUMBER, (_NUMBER, _NUMBER), 2),
+}
+_INTEGRAL = {"LENGTH", "LOCATE", "MOD"}
+
+
+def call(name: str, arguments: list[Value], at: int) -> Value:
+    """Call a function.
+
+    Raises:
+        QueryError: There is none of that name, or it takes other arguments.
+    """
+    if name not in _FUNCTIONS:
+        raise QueryError(f"{REFUSED}there is no function {name}", at)
+    function, kind, kinds, least = _FUNCTIONS[name]
+    if not least <= len(arguments) <= len(kinds):
+        raise QueryError(f"{REFUSED}{name} does not take {len(arguments)} arguments", at)
+    for argument, wanted in zip(arguments, kinds, strict=False):
+        if argument.kind is not wanted:
+            message = f"{REFUSED}{name} takes {wanted.value}, not {argument.kind.value}"
+            raise QueryError(message, argument.at)
+    integral = name in _INTEGRAL or (name == "ABS" and arguments[0].integral)
+    return Value(kind, function(*(argument.sql for argument in arguments)), at, integral=integral)
