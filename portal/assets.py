@@ -23,15 +23,8 @@ _OWN = Path(__file__).parent / "static"
 _YEAR_SECONDS = 365 * 24 * 3600
 _DARK = re.compile(r"\[data-bs-theme=dark\]([^{},]*)\{([^{}]*)\}")
 _SYMBOL = re.compile(r'<symbol class="[^"]*" (viewBox="[^"]*" id="([^"]*)">.*?</symbol>)')
-ICONS = frozenset(
-    "arrow-clockwise arrow-repeat box-arrow-right bullseye check-circle-fill check-lg "
-    "chevron-down chevron-left chevron-right clipboard clock cloud-upload cpu diagram-3 "
-    "dash-circle download exclamation-octagon-fill exclamation-triangle-fill eye "
-    "file-earmark file-earmark-image folder2-open gear hourglass-split info-circle-fill "
-    "images link-45deg list-task pause-circle-fill person-circle play-circle-fill plus-lg "
-    "question-circle search slash-circle-fill sliders stop-circle tag terminal three-dots "
-    "trash upload x-circle-fill x-lg".split()
-)
+_QUOTED = re.compile(r"""["']([a-z0-9-]+)["']""")
+_FROM_CODE = frozenset({"search", "list-task", "cloud-upload", "gear"})
 
 
 @dataclass(frozen=True)
@@ -107,7 +100,11 @@ def following_the_system(css: str) -> str:
 
 
 def _sprite() -> str:
-    """The icons that our pages use, of the two thousand that there are."""
+    """The icons that our pages name, of the two thousand that there are."""
+    templates = (_OWN.parent / "templates").rglob("*.html")
+    named = _FROM_CODE | {
+        name for one in templates for name in _QUOTED.findall(one.read_text("utf-8"))
+    }
     drawn = {name: body for body, name in _SYMBOL.findall(_bootstrap("icons/bootstrap-icons.svg"))}
-    symbols = "".join(f"<symbol {body}" for name, body in sorted(drawn.items()) if name in ICONS)
+    symbols = "".join(f"<symbol {body}" for name, body in sorted(drawn.items()) if name in named)
     return f'<svg xmlns="http://www.w3.org/2000/svg">{symbols}</svg>'

@@ -222,6 +222,12 @@ class Sessions:
             .where(BrowserSessionRow.id_hash == hash_of(request.cookies.get(COOKIE, "")))
         )
 
+    def draft_path(self, draft_id: str, user: User) -> str | None:
+        """Where a kept form was sent; it stays kept. None as for ``load_draft``."""
+        with Session(self._database) as transaction:
+            row = transaction.get(DraftRow, hash_of(draft_id))
+            return row.path if row and row.user_name in (None, user.name) else None
+
     def load_draft(self, draft_id: str, user: User) -> Draft | None:
         """A kept form, once; None if there is none (any more) for this user."""
         with Session(writing(self._database)) as transaction, transaction.begin():

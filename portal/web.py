@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gzip
+from typing import Any
 
-from flask import Flask, Response, has_request_context, make_response, render_template, request
+from flask import Flask, Response, g, has_request_context, make_response, render_template, request
 
 from ijp import errors
 from portal import assets, formats
+from portal.job_counts import JobCounts
+from portal.services import services
+from portal.sessions import User, current_user
 from servicekit import http_errors
 from servicekit.http_errors import json_answer
 from servicekit.logs import correlation_id
@@ -34,6 +38,12 @@ _HEADERS = {
 }
 _COMPRESSED_TYPES = ("text/html", "application/json")
 _WORTH_COMPRESSING_BYTES = 1400
+_PAGES = (
+    ("find", "Find", "/", "search"),
+    ("jobs", "Jobs", "/jobs", "list-task"),
+    ("files", "Upload", "/upload", "cloud-upload"),
+    ("admin", "Admin", "/admin", "gear"),
+)
 _PROGRAMS = ("/api/", "/ijp/")
 _TITLES = {
     400: "This request cannot be answered",
@@ -64,15 +74,40 @@ def install(app: Flask) -> None:
     app.register_blueprint(assets.blueprint)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
+    app.context_processor(_frame)
     app.after_request(_protect)
     app.after_request(_compress)
     http_errors.install(app, error_page)
 
 
+def _frame() -> dict[str, Any]:
+    """What the frame around every page shows."""
+    viewer = _viewer()
+    pages = [page for page in _PAGES if page[0] != "admin" or (viewer and viewer.is_admin)]
+    return {
+        "viewer": viewer,
+        "facility_name": services().settings.facility,
+        "main_pages": pages,
+        "current_page": (request.blueprint or "") if request else "",
+        "my_jobs": viewer and JobCounts.of(services(), viewer.name),
+    }
+
+
+def _viewer() -> User | None:
+    """Who looks at the page; nobody when just that could not be found out."""
+    if g.get("without_viewer"):
+        return None
+    try:
+        return current_user()
+    except errors.PortalError:
+        return None
+
+
 def error_page(error: errors.PortalError, status: int) -> Response:
     """What went wrong, with which thing, and what to do; JSON for programs."""
-    if not has_request_context() or _for_programs():
+    if not has_request_context() or for_programs():
         return json_answer(error, status)
+    g.without_viewer = status >= 500
     page = render_template(
         "error.html",
         title=_TITLES.get(status, "Something went wrong here"),
@@ -85,7 +120,8 @@ def error_page(error: errors.PortalError, status: int) -> Response:
     return make_response(page, status)
 
 
-def _for_programs() -> bool:
+def for_programs() -> bool:
+    """Whether the current request is of a program, which wants JSON, not of a browser."""
     if request.path.startswith(_PROGRAMS):
         return True
     best = request.accept_mimetypes.best_match(["text/html", "application/json"], "text/html")

@@ -11,16 +11,14 @@ export function announce(text) {
 document.addEventListener("click", async (event) => {
   const copier = event.target.closest("[data-copy]");
   if (copier) await copy(copier);
-  const closer = event.target.closest("[data-close]");
-  if (closer) closeDetails(closer.closest("details"));
-  for (const open of document.querySelectorAll("details.menu[open], details.confirm[open]")) {
+  for (const open of document.querySelectorAll("details.menu[open]")) {
     if (!open.contains(event.target)) open.open = false;
   }
 });
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
-  const open = document.querySelector("details.menu[open], details.confirm[open]");
+  const open = document.querySelector("details.menu[open]");
   if (open) closeDetails(open);
 });
 
