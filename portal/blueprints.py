@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from flask import Blueprint
 
+from portal.api import capsule, jobs, session
 from portal.api.blueprint import ApiBlueprint
 
 
 def api() -> list[ApiBlueprint]:
     """The parts of ``/api/v1``, in the order of its document."""
-    return []
+    return [session.blueprint, jobs.blueprint, capsule.blueprint]
 
 
 def pages() -> list[Blueprint]:

@@ -49,6 +49,11 @@ class JobRecord:
     resources: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def application_version(self) -> str:
+        """The version under which the provenance names the job type: the start of its digest."""
+        return self.job_type_version[:12] or "unknown"
+
+    @property
     def is_final(self) -> bool:
         """Whether it has ended and everything about it is recorded."""
         return self.state.is_final

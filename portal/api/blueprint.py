@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from flask import Request
 from flask_smorest import Blueprint
@@ -14,6 +14,7 @@ from ijp.errors import ValidationFailedError
 from servicekit.wire import WireSchema
 
 URL_PREFIX = "/api/v1"
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Parser(FlaskParser):
@@ -55,6 +56,17 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc]  # it has no types
     """A part of the interface; its name is its tag in the OpenAPI document."""
 
     ARGUMENTS_PARSER = _Parser()
+
+    if TYPE_CHECKING:
+        # flask-smorest says nothing of its types
+
+        def route(self, rule: str, **options: Any) -> Callable[[F], F]: ...
+
+        def arguments(self, schema: Any, **options: Any) -> Callable[[F], F]: ...
+
+        def response(self, status: int, schema: Any = None, **options: Any) -> Callable[[F], F]: ...
+
+        def doc(self, **words: Any) -> Callable[[F], F]: ...
 
     def __init__(self, name: str, import_name: str, description: str) -> None:
         """Take a name such as ``jobs``; routes are below ``/api/v1``."""
