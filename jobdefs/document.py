@@ -102,19 +102,19 @@ class Node:
     """An element whose parts are asked for by name; all of it share one list of problems."""
 
     def __init__(self, element: etree._Element, file: Path, problems: list[Problem]) -> None:
-        self._element = element
+        self.element = element
         self.file = file
         self.problems = problems
 
     @property
     def tag(self) -> str:
         """The element's name."""
-        return str(self._element.tag)
+        return str(self.element.tag)
 
     @property
     def line(self) -> int:
         """Where it starts."""
-        line = self._element.sourceline
+        line = self.element.sourceline
         return line if isinstance(line, int) else 1
 
     def note(self, severity: Severity, message: str, advice: str = "") -> None:
@@ -135,13 +135,13 @@ class Node:
 
     def expect(self, elements: Collection[str], attributes: Collection[str] = ()) -> None:
         """Report elements and attributes that mean nothing here; they are passed over."""
-        for child in self._element:
+        for child in self.element:
             if child.tag not in elements:
                 advice = closest(str(child.tag), elements) or f"known: {', '.join(elements)}"
                 Node(child, self.file, self.problems).warning(
                     f"<{child.tag}> means nothing in <{self.tag}>", advice if elements else ""
                 )
-        for name in self._element.attrib:
+        for name in self.element.attrib:
             # Attributes of other namespaces are for other programs: xsi:schemaLocation.
             if name not in attributes and not str(name).startswith("{"):
                 advice = closest(str(name), attributes)
@@ -151,7 +151,7 @@ class Node:
 
     def children(self, name: str) -> list[Node]:
         """Every element of this name, in order."""
-        found = self._element.iterchildren(name)
+        found = self.element.iterchildren(name)
         return [Node(child, self.file, self.problems) for child in found]
 
     def child(self, name: str) -> Node | None:
@@ -164,7 +164,7 @@ class Node:
     @property
     def content(self) -> str:
         """The text, as it is."""
-        return str(self._element.text or "")
+        return str(self.element.text or "")
 
     def text(self, name: str) -> str | None:
         """The text of a child without white space around it; None if absent or blank."""
@@ -193,7 +193,7 @@ class Node:
 
     def attribute(self, name: str) -> str | None:
         """An attribute; None if absent."""
-        found = self._element.get(name)
+        found = self.element.get(name)
         return None if found is None else str(found)
 
     def boolean(self, name: str) -> bool | None:

@@ -13,19 +13,21 @@ from typing import Any
 from jobdefs.document import UnreadableError
 from jobdefs.families import Families, read_families
 from jobdefs.job_type import JobType
+from jobdefs.layout import (
+    DATAFILE_ITEMS,
+    DATASET_ITEMS,
+    FAMILIES,
+    ITEMS_OF_2013,
+    JOB_TYPES,
+    QUANTITIES,
+    definition_files,
+)
 from jobdefs.problem import Problem, Severity
 from jobdefs.quantities import NamedQuery, QuantitiesFile, read_quantities
 from jobdefs.read import read_job_type
 from jobdefs.search_items import SearchItem, read_search_items
 
 CHECK_SECONDS = 1.0
-
-FAMILIES = "families.xml"
-DATASET_ITEMS = "dataset_search_items.xml"
-DATAFILE_ITEMS = "datafile_search_items.xml"
-ITEMS_OF_2013 = "search_items.xml"
-JOB_TYPES = "job_types"
-QUANTITIES = "job_dataset_parameters"
 
 Signature = tuple[int, int, int, int]
 
@@ -116,7 +118,7 @@ class DefinitionStore:
 
     def _load_changes(self) -> bool:
         found: dict[Path, _Loaded] = {}
-        for file in _files(self.folder):
+        for file in definition_files(self.folder):
             old, signature = self._loaded.get(file), _signature(file)
             if old is not None and old.signature == signature:
                 found[file] = old
@@ -192,18 +194,6 @@ class DefinitionStore:
             if loaded is not None:
                 return loaded.value or ()
         return ()
-
-
-def _files(folder: Path) -> list[Path]:
-    """The files that are there, in the order in which later ones win."""
-    single = [folder / name for name in (FAMILIES, DATASET_ITEMS, DATAFILE_ITEMS, ITEMS_OF_2013)]
-    several = [
-        file
-        for subfolder in (QUANTITIES, JOB_TYPES)
-        for file in sorted((folder / subfolder).glob("*.xml"))
-        if not file.name.startswith(".")
-    ]
-    return [file for file in single if file.exists()] + several
 
 
 def _signature(file: Path) -> Signature:
