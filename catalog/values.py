@@ -11,7 +11,7 @@ from functools import cache, partial
 
 from sqlalchemy import BigInteger, Column
 
-from catalog.model.base import SYSTEM_ATTRIBUTES
+from catalog.model.base import SYSTEM_ATTRIBUTES, UtcDateTime
 from catalog.query.schema import Entity
 from ijp.errors import BadRequestError
 
@@ -51,12 +51,14 @@ def _converted(convert: Convert, name: str, entity_name: str, value: object) -> 
 
 
 def _converter(column: Column[object]) -> Convert:
+    if isinstance(column.type, UtcDateTime):
+        return _moment
     kind = column.type.python_type
     if issubclass(kind, enum.Enum):
         return partial(_member, {one.name: one for one in kind})
     if kind is int:
         return partial(_integer, 63 if isinstance(column.type, BigInteger) else 31)
-    return {bool: _boolean, datetime: _moment, float: _number, str: _string}[kind]
+    return {bool: _boolean, float: _number, str: _string}[kind]
 
 
 def _string(value: object) -> object:

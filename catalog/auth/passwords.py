@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 
-from passlib.hash import sha256_crypt, sha512_crypt
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from catalog.auth import sha_crypt
 from ijp.errors import BadRequestError
 
 MINIMUM_LENGTH = 8
 MAXIMUM_LENGTH = 1000
-
-_CRYPT = {"$5$": sha256_crypt, "$6$": sha512_crypt}
 
 
 def hashed(password: str) -> str:
@@ -30,18 +28,17 @@ def hashed(password: str) -> str:
 
 def is_hash(text: str) -> bool:
     """Whether this is a hash that can be checked against, and not a password in clear."""
-    if crypt := _CRYPT.get(text[:3]):
-        return bool(crypt.identify(text)) and len(text) > len(text.rpartition("$")[0]) + 40
     method, _, rest = text.partition("$")
-    return method.split(":")[0] in ("scrypt", "pbkdf2") and rest.count("$") == 1
+    werkzeug = method.split(":")[0] in ("scrypt", "pbkdf2") and rest.count("$") == 1
+    return werkzeug or sha_crypt.is_hash(text)
 
 
 def matches(stored: str, password: str) -> bool:
     """Whether the password is the one of the hash."""
     if len(password) > MAXIMUM_LENGTH or "\0" in password:
         return False
-    if crypt := _CRYPT.get(stored[:3]):
-        return bool(crypt.verify(password, stored))
+    if stored.startswith("$"):
+        return sha_crypt.matches(stored, password)
     return check_password_hash(stored, password)
 
 

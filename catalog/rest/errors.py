@@ -6,7 +6,7 @@ from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
 from ijp import errors
-from servicekit import http_errors
+from servicekit import http_errors, logs
 
 ICAT: dict[type[errors.PortalError], tuple[str, int]] = {
     errors.BadRequestError: ("BAD_PARAMETER", 400),
@@ -33,7 +33,7 @@ def answer(error: errors.PortalError, _: int = 0) -> Response:
     body: dict[str, object] = {"code": code, "message": error.message}
     if error.offset is not None:
         body["offset"] = error.offset
-    if status >= 500 and (number := http_errors.correlation_id()):
+    if status >= 500 and (number := logs.correlation_id()):
         body["correlationId"] = number
     made = jsonify(body)
     made.status_code = status

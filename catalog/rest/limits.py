@@ -17,9 +17,12 @@ class LimitedRequest(Request):
 
     def _load_form_data(self) -> None:
         if "form" not in self.__dict__ and self.mimetype == _FORM:
-            if self.get_data(cache=True, parse_form_data=False).count(b"&") >= MOST_FIELDS:
-                raise BadRequest(f"a form has at most {MOST_FIELDS} fields")
+            self._refuse_many_fields()
         super()._load_form_data()
+
+    def _refuse_many_fields(self) -> None:
+        if self.get_data(cache=True, parse_form_data=False).count(b"&") >= MOST_FIELDS:
+            raise BadRequest(f"a form has at most {MOST_FIELDS} fields")
 
 
 def install(app: Flask, allowed_origins: frozenset[str], max_request_bytes: int) -> None:
