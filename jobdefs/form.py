@@ -112,6 +112,8 @@ def _against(condition: Condition, known: Mapping[str, Value]) -> str | None:
     except ConditionError as error:
         if not condition.names <= known.keys():
             return str(error.message)
+        if any(known[name] is None for name in condition.names):
+            return _values(condition, known)
         return f"{_values(condition, known)}: {error.message}"
     return _values(condition, known) or "that never holds"
 
