@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import secrets
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 from sqlalchemy import Engine, create_engine, text
+from werkzeug.security import generate_password_hash
 
 from bench import postgresql
+from ijp.catalog import CatalogClient, CatalogSession
+from ijp.datastore import DatastoreClient, DatastoreSession
 from servicekit import database
+from servicekit.embedded import Process
+from servicekit.service import services
 
 settings.register_profile("default", deadline=None, derandomize=True)
 settings.load_profile("default")
@@ -70,3 +80,167 @@ def engine_of(database_url: str) -> Iterator[object]:
     yield engine_of
     for engine in made:
         engine.dispose()
+
+
+@dataclass(frozen=True)
+class Site:
+    """A catalog and a data service of one process, with a small facility.
+
+    ``simple/root`` is the catalog's root user; ``simple/ana`` reads and writes investigation 1,
+    ``simple/ben`` investigation 2: as its InvestigationUsers, by rules as facilities write them.
+    Both read Facility and all the types. Each investigation has one dataset.
+
+    Attributes:
+        settings_file: Also for ``ijpd serve --settings``.
+        process: Reaches the services without a socket, by ``process.http``.
+        passwords: By user name without mechanism; new ones each time.
+        investigation_ids: Of investigations 1 and 2, in this order, like ``dataset_ids``.
+    """
+
+    settings_file: Path
+    process: Process
+    passwords: dict[str, str]
+    facility_id: int
+    datafile_format_id: int
+    dataset_type_id: int
+    investigation_ids: tuple[int, int]
+    dataset_ids: tuple[int, int]
+
+    @property
+    def folder(self) -> Path:
+        """Where everything of the site is."""
+        return self.settings_file.parent
+
+    def catalog(self, user: str = "ana") -> CatalogSession:
+        """A new session of a user."""
+        client = CatalogClient("http://catalog.embedded/icat", self.process.http)
+        return client.login("simple", {"username": user, "password": self.passwords[user]})
+
+    def datastore(self, user: str = "ana") -> DatastoreSession:
+        """The data service with a new session of a user."""
+        client = DatastoreClient("http://datastore.embedded/ids", self.process.http)
+        return client.session(self.catalog(user).session_id)
+
+    def stored_files(self) -> list[Path]:
+        """Every file in the storage, finished or not."""
+        return [path for path in (self.folder / "data").rglob("*") if path.is_file()]
+
+
+_SITE_SETTINGS = """
+[common]
+database_url = "{database_url}"
+catalog_url = "http://catalog.embedded/icat"
+datastore_url = "http://datastore.embedded/ids"
+public_url = "http://127.0.0.1:8080"
+
+[catalog]
+root_users = ["simple/root"]
+simple_users_file = "secrets/simple_users.toml"
+authenticators = ["simple", "anon"]
+
+[datastore]
+storage_folder = "data"
+free_space_floor_bytes = 0
+reader = {{ authenticator = "simple", username = "root", password_file = "secrets/root" }}
+{more}
+"""
+
+
+@pytest.fixture
+def facility_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
+    """Makes a site (see ``Site``): ``facility_site()``.
+
+    Arguments: ``database_url`` (SQLite without), ``more`` (lines for the end of the settings file,
+    which is in the table ``[datastore]`` there; a later table may begin with them).
+    """
+    yield partial(_made_site, tmp_path / "site")
+    gc.collect()
+
+
+def _made_site(folder: Path, *, database_url: str = "", more: str = "") -> Site:
+    secrets_folder = folder / "secrets"
+    secrets_folder.mkdir(parents=True)
+    settings_file = folder / "ijp.toml"
+    url = database_url or f"sqlite:///{folder}/{{service}}.db"
+    settings_file.write_text(_SITE_SETTINGS.format(database_url=url, more=more))
+    words = {user: secrets.token_hex(16) for user in ("root", "ana", "ben")}
+    _write_secret(
+        secrets_folder / "simple_users.toml",
+        "".join(f'{user} = "{generate_password_hash(w)}"\n' for user, w in words.items()),
+    )
+    _write_secret(secrets_folder / "root", words["root"])
+    for name in ("catalog", "datastore"):
+        services()[name].upgrade(settings_file)
+    process = Process(settings_file)
+    client = CatalogClient("http://catalog.embedded/icat", process.http)
+    root = client.login("simple", {"username": "root", "password": words["root"]})
+    return Site(settings_file, process, words, **_fill(root))
+
+
+def _write_secret(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def _fill(root: CatalogSession) -> dict[str, Any]:
+    """Make the facility; gives the ids that ``Site`` has."""
+    facility = root.create("Facility", name="F")
+    ids = {
+        "facility_id": facility,
+        "dataset_type_id": root.create("DatasetType", name="raw", facility={"id": facility}),
+        "datafile_format_id": root.create(
+            "DatafileFormat", name="nexus", version="1", facility={"id": facility}
+        ),
+    }
+    kind = root.create("InvestigationType", name="experiment", facility={"id": facility})
+    investigations, datasets = [], []
+    for number, user in ((1, "ana"), (2, "ben")):
+        investigation = root.create(
+            "Investigation",
+            name=f"inv {number}",
+            visitId="N/A",
+            title=f"Investigation {number}",
+            facility={"id": facility},
+            type={"id": kind},
+        )
+        member = root.create("User", name=f"simple/{user}")
+        root.create(
+            "InvestigationUser",
+            investigation={"id": investigation},
+            user={"id": member},
+            role="Experimenter",
+        )
+        investigations.append(investigation)
+        datasets.append(
+            root.create(
+                "Dataset",
+                name=f"dataset {number}",
+                investigation={"id": investigation},
+                type={"id": ids["dataset_type_id"]},
+            )
+        )
+    _write_rules(root)
+    return ids | {"investigation_ids": tuple(investigations), "dataset_ids": tuple(datasets)}
+
+
+def _write_rules(root: CatalogSession) -> None:
+    for public in (
+        "Facility",
+        "InvestigationType",
+        "DatasetType",
+        "DatafileFormat",
+        "ParameterType",
+        "PermissibleStringValue",
+        "Application",
+    ):
+        root.create("Rule", what=public, crudFlags="R")
+    own = "Investigation <-> InvestigationUser <-> User [name = :user]"
+    root.create("Rule", what=own, crudFlags="R")
+    for path in (
+        "InvestigationParameter <-> ",
+        "Dataset <-> ",
+        "DatasetParameter <-> Dataset <-> ",
+        "Datafile <-> Dataset <-> ",
+        "DatafileParameter <-> Datafile <-> Dataset <-> ",
+    ):
+        root.create("Rule", what=path + own, crudFlags="CRUD")
