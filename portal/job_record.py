@@ -111,6 +111,7 @@ class JobFilter:
     Attributes:
         text: Anywhere in the name, the job type or the public id, in any case.
         everybody: All users' jobs; for admins only.
+        submitted_since: Not those that were submitted before.
     """
 
     states: tuple[State, ...] = ()
@@ -118,6 +119,7 @@ class JobFilter:
     text: str | None = None
     user_name: str | None = None
     everybody: bool = False
+    submitted_since: datetime | None = None
 
 
 @dataclass(frozen=True)

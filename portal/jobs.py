@@ -320,6 +320,8 @@ def _filtered(query: Select[JobRow], which: JobFilter) -> Select[JobRow]:
         query = query.where(JobRow.state.in_(which.states))
         if not FINAL & set(which.states):
             query = query.where(UNFINISHED)
+    if which.submitted_since is not None:
+        query = query.where(JobRow.submitted_at >= which.submitted_since)
     if which.job_type:
         query = query.where(JobRow.job_type == which.job_type)
     if which.text:

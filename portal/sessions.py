@@ -16,9 +16,10 @@ from datetime import timedelta
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from flask import Response, g, request
+from flask import g, request
 from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
 
 from ijp.catalog import CatalogClient, CatalogSession
 from ijp.errors import NotAuthenticatedError, NotAuthorizedError

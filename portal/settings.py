@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +100,8 @@ def read(path: Path) -> PortalSettings:
     Raises:
         SettingsError: It cannot be read, or something in it is wrong.
     """
-    found = reading.read(path, "portal", PortalSettingsSchema, dict)
-    base = path.resolve().parent
-    found |= {name: (base / found[name]).resolve() for name in _FOLDERS}
-    found["admins"] = tuple(found["admins"])
-    return PortalSettings(base_folder=base, **found)
+    found = reading.read(path, "portal", PortalSettingsSchema, PortalSettings)
+    folders: dict[str, Any] = {
+        name: (found.base_folder / getattr(found, name)).resolve() for name in _FOLDERS
+    }
+    return replace(found, admins=tuple(found.admins), **folders)
