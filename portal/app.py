@@ -51,10 +51,11 @@ def create_app(settings_file: Path, http: requests.Session) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["ijp"] = make_services(found, http)
     logs.install(app)
+    document.install(app, blueprints.api(), "1")
+    # after flask-smorest, whose answers to errors are replaced by ours
     web.install(app)
     _ask_to_log_in(app)
     _protect_from_forgery(app)
-    document.install(app, blueprints.api(), "1")
     for blueprint in blueprints.pages():
         app.register_blueprint(blueprint)
     return app

@@ -6,6 +6,8 @@ from flask import Blueprint
 
 from portal.api import capsule, jobs, session
 from portal.api.blueprint import ApiBlueprint
+from portal.views import dataset, find, help, investigation, login
+from portal.views import jobs as jobs_pages
 
 
 def api() -> list[ApiBlueprint]:
@@ -15,4 +17,11 @@ def api() -> list[ApiBlueprint]:
 
 def pages() -> list[Blueprint]:
     """The pages, and the interfaces beside ``/api/v1``."""
-    return []
+    return [
+        dataset.blueprint,
+        find.blueprint,
+        help.blueprint,
+        investigation.blueprint,
+        jobs_pages.blueprint,
+        login.blueprint,
+    ]

@@ -36,7 +36,7 @@ _POLICY = (
     "frame-ancestors 'none'; base-uri 'none'"
 )
 
-pages = Blueprint("api-docs", __name__, static_folder=swagger_ui_path, static_url_path=_FILES)
+pages = Blueprint("documentation", __name__, static_folder=swagger_ui_path, static_url_path=_FILES)
 
 
 @pages.route("/api/docs")

@@ -9,7 +9,7 @@ from flask import Response
 from ijp.errors import BadRequestError
 from portal import output
 from portal.api.blueprint import ApiBlueprint
-from portal.api.schemas import JobOut, JobsIn, JobsOut, OutputIn, RepeatIn, SubmitIn
+from portal.api.schemas import JobOut, JobsIn, JobsOut, OutputIn, RepeatIn, SubmitIn, SubmittedOut
 from portal.job_record import JobDetails, JobFilter, JobRecord
 from portal.planning import Request
 from portal.services import services
@@ -21,7 +21,7 @@ blueprint = ApiBlueprint("jobs", __name__, "Running jobs and following them.")
 
 @blueprint.route("/jobs", methods=["POST"])
 @blueprint.arguments(SubmitIn)
-@blueprint.response(201, JobsOut(exclude=("next",)))
+@blueprint.response(201, SubmittedOut)
 def submit(request: Request) -> Any:
     """Submit one job, or one for each input, as the job type and ``oneJob`` say.
 
@@ -87,7 +87,7 @@ def release(reference: str) -> Any:
 
 @blueprint.route("/jobs/<reference>/repeat", methods=["POST"])
 @blueprint.arguments(RepeatIn, required=False)
-@blueprint.response(201, JobsOut(exclude=("next",)))
+@blueprint.response(201, SubmittedOut)
 def repeat(given: dict[str, Any], reference: str) -> Any:
     """Submit a job again with the same inputs and options."""
     user = require_user()

@@ -52,10 +52,15 @@ class LoginIn(WireSchema):
 class SessionOut(WireSchema):
     """Who is logged in."""
 
-    session_id = fields.String(metadata={"description": "only in the answer to log-in"})
     user_name = fields.String()
     remaining_minutes = fields.Float()
     is_admin = fields.Boolean()
+
+
+class LoggedInOut(SessionOut):
+    """A new session."""
+
+    session_id = fields.String()
 
 
 class SubmitIn(WireSchema):
@@ -154,6 +159,12 @@ class JobOut(WireSchema):
     inputs = fields.Nested(JobInputs)
     outputs = fields.Nested(JobOutputs)
     events = fields.List(fields.Nested(JobEventOut))
+
+
+class SubmittedOut(WireSchema):
+    """The jobs that a submission became, in the order of the inputs."""
+
+    jobs = fields.List(fields.Nested(JobOut))
 
 
 class JobsOut(WireSchema):

@@ -6,7 +6,7 @@ from typing import Any
 
 from ijp.errors import NotAuthenticatedError
 from portal.api.blueprint import ApiBlueprint
-from portal.api.schemas import AuthenticatorOut, LoginIn, SessionOut
+from portal.api.schemas import AuthenticatorOut, LoggedInOut, LoginIn, SessionOut
 from portal.services import services
 from portal.sessions import require_user
 
@@ -18,13 +18,13 @@ blueprint = ApiBlueprint("session", __name__, "Logging in and out.")
 @blueprint.response(200, AuthenticatorOut(many=True))
 def authenticators() -> Any:
     """List the ways to log in, each with the names of what it asks for."""
-    return services().catalog.properties().authenticators
+    return list(services().catalog.properties().authenticators)
 
 
 @blueprint.route("/session", methods=["POST"])
 @blueprint.doc(security=[])
 @blueprint.arguments(LoginIn)
-@blueprint.response(201, SessionOut)
+@blueprint.response(201, LoggedInOut)
 def log_in(given: dict[str, Any]) -> Any:
     """Log in; the session id goes into the Authorization header of later calls."""
     session = services().catalog.login(given["authenticator"], given["credentials"])
@@ -38,7 +38,7 @@ def log_in(given: dict[str, Any]) -> Any:
 
 
 @blueprint.route("/session")
-@blueprint.response(200, SessionOut(exclude=("session_id",)))
+@blueprint.response(200, SessionOut)
 def who() -> Any:
     """Say who is logged in, and for how many minutes."""
     user = require_user()
