@@ -97,3 +97,7 @@ def main() -> None:
     except (PortalError, SettingsError, PluginError) as error:
         click.echo(f"ijpd: {error}", err=True)
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
