@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from functools import cache
 from typing import Any
 
 from catalog.authz.caller import Caller, Executor
+from catalog.authz.rules import Access, Rights
+from catalog.query import each
+from catalog.query.include import Instance
+from catalog.query.parse import parse, parse_get
+from catalog.query.run import Search
+from catalog.query.schema import entities
+from catalog.query.tree import Range
+from ijp.catalog import format_date
+from ijp.errors import NotAuthorizedError, NotFoundError, QueryError
+
+MAX_ID = 2**63 - 1
+"""The largest id that the database can hold."""
+
+
+def _search_for(executor: Executor, caller: Caller, max_entities: int) -> Search:
+    rights = Rights(executor, caller)
+    return Search(executor, rights.environment, rights.visible(Access.READ), max_entities)
 
 
 def search(executor: Executor, caller: Caller, query: str, *, max_entities: int) -> list[Any]:
@@ -19,7 +40,11 @@ def search(executor: Executor, caller: Caller, query: str, *, max_entities: int)
         QueryError: ICAT's BAD_PARAMETER: the query cannot be understood or names unknown things.
         ValidationFailedError: More rows and included entities than ``max_entities``.
     """
-    raise NotImplementedError
+    tree = parse(query)
+    rows = _search_for(executor, caller, max_entities).rows(tree)
+    if len(tree.select.items) > 1:
+        return [[_json(value) for value in row] for row in rows]
+    return [_json(row[0]) for row in rows]
 
 
 def get(
@@ -32,7 +57,17 @@ def get(
         NotAuthorizedError: The caller may not read it.
         QueryError: The query is wrong.
     """
-    raise NotImplementedError
+    tree = parse_get(query)
+    (source,) = tree.select.sources
+    assert isinstance(source, Range)
+    known = 0 < id <= MAX_ID
+    found = _search_for(executor, caller, max_entities).one(tree, id) if known else None
+    if found is not None:
+        return {found.entity.name: _object(found)}
+    everything = Rights(executor, Caller(caller.name, is_root=True))
+    if not known or not everything.permitted(Access.READ, source.entity, [id]):
+        raise NotFoundError(f"{source.entity}[id:{id}] not found.")
+    raise NotAuthorizedError(f"READ access to this {source.entity} is not allowed.")
 
 
 def search_each(
@@ -43,5 +78,66 @@ def search_each(
     Returns:
         For each name the values by id, ``{"12": [3]}``, at most two of an id; for a query that is
         wrong ``{"error": message}`` instead, and the others are not affected.
+
+    Raises:
+        QueryError: One of the ids cannot be one.
     """
-    raise NotImplementedError
+    for id in ids:
+        if not 0 < id <= MAX_ID:
+            raise QueryError(f"{id} is not an id")
+    runner = _search_for(executor, caller, 0)
+    answers: dict[str, dict[str, Any]] = {}
+    for name, query in queries.items():
+        try:
+            found = each.values(runner, parse(query), ids)
+        except QueryError as error:
+            answers[name] = {"error": error.message}
+        else:
+            answers[name] = {
+                str(id): [_json(value) for value in values] for id, values in found.items()
+            }
+    return answers
+
+
+@cache
+def _attributes(entity: str) -> tuple[tuple[str, int], ...]:
+    found = entities()[entity]
+    places = found.positions
+    return tuple((name, places[str(column.key)]) for name, column in found.attributes.items())
+
+
+@cache
+def _to_many(entity: str) -> tuple[str, ...]:
+    return tuple(relation.name for relation in entities()[entity].to_many())
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, Instance):
+        return {value.entity.name: _object(value)}
+    return _scalar(value)
+
+
+def _object(instance: Instance) -> dict[str, Any]:
+    """An entity: null attributes left out, to-many relations always there."""
+    name, row = instance.entity.name, instance.row
+    found: dict[str, Any] = {
+        wire: _scalar(row[place]) for wire, place in _attributes(name) if row[place] is not None
+    }
+    for relation in _to_many(name):
+        found[relation] = []
+    for relation, value in instance.included.items():
+        if isinstance(value, list):
+            found[relation] = [_object(one) for one in value]
+        else:
+            found[relation] = _object(value)
+    return found
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return format_date(value)
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-from sqlalchemy.orm import Session
+from catalog.query.executor import Executor
 
-Executor = Session | Connection
-"""What runs statements, inside the transaction of the call."""
+__all__ = ["Caller", "Executor"]
 
 
 @dataclass(frozen=True)

@@ -188,8 +188,9 @@ class Build(Transformer_NonRecursive[Token, Any]):
         return tree.Arithmetic(str(operator), left, right, at=meta.start_pos)
 
     def negative(self, meta: Meta, _sign: Token, operand: Any) -> tree.Expression:
-        if isinstance(operand, tree.Literal) and type(operand.value) in (int, float):
-            return tree.Literal(-operand.value, at=meta.start_pos)
+        value = operand.value if isinstance(operand, tree.Literal) else None
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return tree.Literal(-value, at=meta.start_pos)
         return tree.Negative(operand, at=meta.start_pos)
 
     def positive(self, meta: Meta, _sign: Token, operand: Any) -> Any:

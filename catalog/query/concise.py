@@ -145,9 +145,9 @@ def _own(node: tree.Expression, entity: Entity, *, top: bool = False) -> tree.Ex
             return replace(node, members=tuple(_own(one, entity) for one in node.members))
         case tree.Not() | tree.IsNull() | tree.Negative():
             return replace(node, operand=_own(node.operand, entity))
-        case tree.In(members=tuple()):
-            members = tuple(_own(one, entity) for one in node.members)
-            return replace(node, operand=_own(node.operand, entity), members=members)
+        case tree.In(members=tuple() as members):
+            own = tuple(_own(one, entity) for one in members)
+            return replace(node, operand=_own(node.operand, entity), members=own)
         case tree.Between():
             low, high = _own(node.low, entity), _own(node.high, entity)
             return replace(node, operand=_own(node.operand, entity), low=low, high=high)

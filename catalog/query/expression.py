@@ -9,6 +9,7 @@ from datetime import UTC
 from typing import Any, Protocol
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Double,
     Select,
@@ -59,7 +60,7 @@ class Inner(Protocol):
     """Translates a SELECT inside another one."""
 
     def __call__(
-        self, select: tree.Select, outer: Scope, *, extra: Extra | None = None
+        self, query: tree.Select, outer: Scope, *, extra: Extra | None = None
     ) -> tuple[Select[Any], Value]:
         """Its SQL and its one value; ``extra`` makes a further condition of that value."""
 
@@ -228,10 +229,8 @@ class Expressions:
     def _arithmetic(self, node: tree.Arithmetic) -> Value:
         left, right = self._number(node.left), self._number(node.right)
         integral = left.integral and right.integral and node.operator != "/"
-        a, b = left.sql, right.sql
-        if not integral:
-            a, b = cast(a, Double()), cast(b, Double())
-        sql = _COMPUTE[node.operator](a, b)
+        a, b = _exact(left.sql, integral), _exact(right.sql, integral)
+        sql = _COMPUTE[node.operator](a, func.nullif(b, 0) if node.operator == "/" else b)
         return Value(Kind.NUMBER, sql, node.at, integral=integral)
 
     def _size(self, node: tree.Call) -> Value:
@@ -258,10 +257,14 @@ class Expressions:
             case "SUM" if operand.kind is Kind.NUMBER:
                 return Value(Kind.NUMBER, func.sum(sql), node.at, integral=operand.integral)
             case "AVG" if operand.kind is Kind.NUMBER:
-                exact = cast(operand.sql, Double())
+                exact: ColumnElement[float] = cast(operand.sql, Double())
                 value = func.avg(exact.distinct() if node.distinct else exact)
                 return Value(Kind.NUMBER, value, node.at)
         raise QueryError(f"{REFUSED}{node.function} of {operand.kind.value}", node.at)
+
+
+def _exact(number: ColumnElement[Any], integral: bool) -> ColumnElement[Any]:
+    return cast(number, BigInteger()) if integral else cast(number, Double())
 
 
 def _escaped(pattern: str, escape: str | None) -> str:

@@ -43,8 +43,10 @@ def _concat(*parts: Sql) -> Sql:
 
 
 def _substring(text: Sql, start: Sql, length: Sql | None = None) -> Sql:
-    arguments = [text, cast(start, Integer)] + ([] if length is None else [cast(length, Integer)])
-    return func.substr(*arguments, type_=String())
+    if length is None:
+        return func.substr(text, cast(start, Integer), type_=String())
+    most = cast(length, Integer)
+    return func.substr(text, cast(start, Integer), case((most > 0, most), else_=0), type_=String())
 
 
 def _locate(part: Sql, text: Sql, start: Sql | None = None) -> Sql:
@@ -60,7 +62,12 @@ def _trimmed(name: str) -> Callable[..., Sql]:
 
 
 def _mod(left: Sql, right: Sql) -> Sql:
-    return cast(left, BigInteger) % cast(right, BigInteger)
+    return cast(left, BigInteger) % func.nullif(cast(right, BigInteger), 0)
+
+
+def _sqrt(number: Sql) -> Sql:
+    exact: Sql = cast(number, Double())
+    return func.sqrt(case((exact >= 0, exact)), type_=Double())
 
 
 _TEXT, _NUMBER = Kind.TEXT, Kind.NUMBER
@@ -76,7 +83,7 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Sql], Kind, tuple[Kind, ...], int]] = 
     "RTRIM": (_trimmed("rtrim"), _TEXT, (_TEXT, _TEXT), 1),
     "LOCATE": (_locate, _NUMBER, (_TEXT, _TEXT, _NUMBER), 2),
     "ABS": (lambda number: func.abs(number, type_=number.type), _NUMBER, (_NUMBER,), 1),
-    "SQRT": (lambda number: func.sqrt(cast(number, Double())), _NUMBER, (_NUMBER,), 1),
+    "SQRT": (_sqrt, _NUMBER, (_NUMBER,), 1),
     "MOD": (_mod, _NUMBER, (_NUMBER, _NUMBER), 2),
 }
 _INTEGRAL = {"LENGTH", "LOCATE", "MOD"}

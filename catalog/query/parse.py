@@ -98,7 +98,7 @@ def _refuse_odd_characters(text: str) -> None:
 
 
 def _bad_character(text: str, error: UnexpectedCharacters) -> str:
-    at = error.pos_in_stream
+    at = error.pos_in_stream or 0
     if text[at] == "'":
         return "unterminated string"
     if text[at] == "{":

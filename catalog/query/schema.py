@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from types import MappingProxyType
 
 from sqlalchemy import Column, Table, inspect
@@ -43,6 +43,11 @@ class Entity:
     table: Table
     attributes: Mapping[str, Column[object]] = field(repr=False)
     relations: Mapping[str, Relation] = field(repr=False)
+
+    @cached_property
+    def positions(self) -> Mapping[str, int]:
+        """The places of the table's columns by SQL name."""
+        return {str(column.key): place for place, column in enumerate(self.table.columns)}
 
     def to_one(self) -> list[Relation]:
         """The relations that lead to one entity or none."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement
 
 from catalog.query import tree
 from catalog.query.schema import Relation, entities
-from catalog.query.tables import Column, Source, Tables
+from catalog.query.tables import Source, Tables
 from ijp.errors import QueryError
 
 REFUSED = "An exception occurred while creating a query in EntityManager: "
@@ -27,7 +30,7 @@ class Environment:
 
     user: str
     now: datetime
-    numbers: Mapping[str, Column] = field(default_factory=dict)
+    numbers: Mapping[str, ColumnElement[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Attribute:
     name: str
 
     @property
-    def column(self) -> Column:
+    def column(self) -> Column[Any]:
         """Its column."""
         found = self.source.entity.attributes[self.name]
         return self.source.column(str(found.key))

@@ -6,20 +6,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Alias, ColumnElement, FromClause, literal, select, true
+from sqlalchemy import Column, ColumnElement, FromClause, literal, select, true
 from sqlalchemy.sql import visitors
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy.sql.selectable import NamedFromClause
 
 from catalog.query.schema import Entity, Relation, entities
 
-Column = ColumnElement[Any]
+Alias = NamedFromClause[ReadOnlyColumnCollection[str, Column[Any]]]
+"""A table under a name of its own in one SELECT."""
 
 
 @dataclass(frozen=True)
 class Link:
     """An equality of a column of these tables with one of an outer SELECT."""
 
-    own: Column
-    other: Column
+    own: Column[Any]
+    other: Column[Any]
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Tables:
         self._steps: list[_Step] = []
         self._sources: list[Source] = []
         self.links: list[Link] = []
+        self.equalities: list[ColumnElement[bool]] = []
         self.has_left_join = False
 
     @property
@@ -43,7 +47,7 @@ class Tables:
         """The tables joined so far."""
         return [step.alias for step in self._steps]
 
-    def owns(self, expression: Column) -> bool:
+    def owns(self, expression: ColumnElement[Any]) -> bool:
         """Whether any of its columns is of these tables."""
         return any(table in self.aliases for table in tables_of(expression))
 
@@ -75,17 +79,23 @@ class Tables:
         link = origin.column(relation.column)
         return Source(target, self, link=link, optional=origin.optional)
 
-    def link(self, own: Column, other: Column, alias: Alias, *, outer: bool = False) -> None:
+    def link(
+        self, own: Column[Any], other: Column[Any], alias: Alias, *, outer: bool = False
+    ) -> None:
         """Join a table by an equality of one of its columns with one that is there already."""
         if not outer and not self.owns(other):
-            for link in self.links:
-                if link.other is other:
-                    self._steps.append(_Step(alias, own == link.own, outer=False))
-                    return
-            self.links.append(Link(own, other))
             self._steps.append(_Step(alias, None, outer=False))
+            self.connect(own, other)
             return
         self._steps.append(_Step(alias, own == other, outer))
+
+    def connect(self, own: Column[Any], other: Column[Any]) -> None:
+        """Demand that a column equals one of an outer SELECT."""
+        for link in self.links:
+            if link.other is other:
+                self.equalities.append(own == link.own)
+                return
+        self.links.append(Link(own, other))
 
     def from_clause(self) -> FromClause | None:
         """All tables as one FROM, without the links to outer tables; None if there are none."""
@@ -113,7 +123,7 @@ class Source:
         tables: Tables,
         alias: Alias | None = None,
         *,
-        link: Column | None = None,
+        link: Column[Any] | None = None,
         outer: bool = False,
         optional: bool = False,
     ) -> None:
@@ -122,13 +132,13 @@ class Source:
         self.entity = entity
         self.optional = optional
         self._tables = tables
-        self._alias = alias
+        self._alias: Alias | None = alias
         self._link = link
         self._outer = outer
         self._steps: dict[tuple[int, str], Source] = {}
 
     @property
-    def id(self) -> Column:
+    def id(self) -> Column[Any]:
         """The id, taken from a foreign key where there is one."""
         if self._link is not None:
             return self._link
@@ -145,11 +155,17 @@ class Source:
         return self._alias
 
     @property
+    def tables(self) -> list[FromClause]:
+        """The tables that its columns come from so far."""
+        own = [] if self._alias is None else [self._alias]
+        return [*own, self.id.table]
+
+    @property
     def is_bare_inner(self) -> bool:
         """Its table was not joined, and a row without it must not be there."""
         return self._alias is None and not self._outer
 
-    def column(self, name: str) -> Column:
+    def column(self, name: str) -> Column[Any]:
         """A column of its table by SQL name."""
         return self.id if name == "id" else self.row.c[name]
 
@@ -161,7 +177,7 @@ class Source:
         return self._steps[key]
 
 
-def tables_of(expression: Column) -> Iterator[FromClause]:
+def tables_of(expression: ColumnElement[Any]) -> Iterator[FromClause]:
     """The tables of all columns in an expression, those of subselects included."""
     for part in visitors.iterate(expression):
         table = getattr(part, "table", None)

@@ -77,7 +77,8 @@ def finish(sql: Select[Any], tables: Tables) -> Select[Any]:
     """Give a SELECT its tables and what joins them to outer ones."""
     if (tables_joined := tables.from_clause()) is not None:
         sql = sql.select_from(tables_joined)
-    sql = sql.where(*(link.own == link.other for link in tables.links), *tables.conditions())
+    links = (link.own == link.other for link in tables.links)
+    sql = sql.where(*links, *tables.equalities, *tables.conditions())
     return sql.correlate_except(*tables.aliases)
 
 

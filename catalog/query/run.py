@@ -1,0 +1,134 @@
+"""Runs queries: one statement, and one for each step of INCLUDE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row, Select
+
+from catalog.query import tree
+from catalog.query.executor import Executor, execute
+from catalog.query.include import (
+    Branch,
+    Instance,
+    Visibility,
+    branches,
+    include,
+    number_of_entities,
+    too_many,
+)
+from catalog.query.scope import Environment
+from catalog.query.translate import Output, Statement, statement
+from catalog.query.values import Kind
+from ijp.errors import QueryError
+
+Value = Instance | int | float | str | bool | datetime | Any
+"""What one item of SELECT gives: an entity, a value, or None."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """How queries are run for one user."""
+
+    executor: Executor
+    environment: Environment
+    visible: Visibility
+    max_entities: int
+
+    def rows(self, query: tree.Query) -> list[list[Value]]:
+        """A member for each row, with a member for each item of SELECT.
+
+        Raises:
+            QueryError: A name is unknown, or values are of the wrong kind.
+            ValidationFailedError: More rows and included entities than ``max_entities``.
+        """
+        found = statement(query.select, self.environment, self.visible)
+        steps = _steps(query, found)
+        if found.hidden:
+            return [[0]] if found.is_count else []
+        sql = _limited(found.sql, query.limit, self.max_entities + 1)
+        reader = _Reader(found.outputs)
+        rows = [reader.read(row) for row in execute(self.executor, sql)]
+        if len(rows) > self.max_entities:
+            raise too_many(self.max_entities)
+        if steps:
+            instances = [row[0] for row in rows if isinstance(row[0], Instance)]
+            include(
+                self.executor,
+                reader.instances(),
+                steps,
+                self.visible,
+                max_entities=self.max_entities,
+            )
+            if number_of_entities(instances, self.max_entities) > self.max_entities:
+                raise too_many(self.max_entities)
+        return rows
+
+    def one(self, query: tree.Query, id: int) -> Instance | None:
+        """The entity with an id, of a query for all of its kind; None if there is none to see."""
+        (variable,) = query.select.items
+        assert isinstance(variable, tree.Path)
+        path = tree.Path((*variable.names, "id"), at=variable.at)
+        where = tree.Comparison("=", path, tree.Literal(id))
+        rows = self.rows(replace(query, select=replace(query.select, where=where)))
+        return next((row[0] for row in rows if isinstance(row[0], Instance)), None)
+
+
+def _steps(query: tree.Query, found: Statement) -> dict[str, Branch] | None:
+    """What to include; nothing where the rows are not entities."""
+    if query.include is None:
+        return None
+    if len(query.select.items) > 1:
+        raise QueryError("INCLUDE is not allowed where several are selected", query.include.at)
+    item, output = query.select.items[0], found.outputs[0]
+    if output.entity is None or not isinstance(item, tree.Path):
+        return None
+    variable = item.names[0] if len(item.names) == 1 else None
+    return branches(query.include, output.entity.name, variable)
+
+
+def _limited(sql: Select[Any], limit: tree.Limit | None, most: int) -> Select[Any]:
+    if limit is None:
+        return sql.limit(most)
+    count = most if limit.count is None else min(limit.count, most)
+    return sql.limit(count).offset(limit.offset)
+
+
+class _Reader:
+    """Makes rows of values out of rows of columns; an entity that comes again is one instance."""
+
+    def __init__(self, outputs: tuple[Output, ...]) -> None:
+        self._outputs = outputs
+        self._known: dict[tuple[int, int], Instance] = {}
+
+    def instances(self) -> list[Instance]:
+        """The entities read so far, each once."""
+        return list(self._known.values())
+
+    def read(self, row: Row[Any]) -> list[Value]:
+        values, start = [], 0
+        for number, output in enumerate(self._outputs):
+            part = row[start : start + output.width]
+            start += output.width
+            values.append(self._value(number, output, part))
+        return values
+
+    def _value(self, number: int, output: Output, part: tuple[Any, ...]) -> Value:
+        if output.entity is None:
+            return plain(part[0], output)
+        key = part[output.entity.positions["id"]]
+        if key is None:
+            return None
+        if (number, key) not in self._known:
+            self._known[number, key] = Instance(output.entity, tuple(part))
+        return self._known[number, key]
+
+
+def plain(value: Any, output: Output) -> Value:
+    """A value of the database as what the query language says it is."""
+    if output.kind is Kind.NUMBER and isinstance(value, Decimal | float | int):
+        return int(value) if output.integral else float(value)
+    return value
