@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
+import shlex
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from flask import Flask
@@ -11,6 +14,9 @@ from portal.moments import now
 
 EXACT = 2**53
 _PREFIXES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+# CSI and OSC sequences, then any other escape of one character (ECMA-48)
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_]?)")
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _STEPS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -84,8 +90,44 @@ def count(number_of: int, thing: str) -> str:
     return f"{number_of:,} {thing}{'' if number_of == 1 else 's'}"
 
 
+def shell(command: Sequence[str]) -> str:
+    """A command as a shell would take it, for reading and copying; nothing here runs it."""
+    return " ".join(shlex.quote(part) for part in command)
+
+
+def plain(text: str) -> str:
+    """Output of a program without its terminal escapes and control characters.
+
+    Only the last of what was written over itself (carriage return, backspace) is left.
+    """
+    bare = _ESCAPES.sub("", text).replace("\r\n", "\n")
+    return "\n".join(_overwritten(line) for line in bare.split("\n"))
+
+
+def _overwritten(line: str) -> str:
+    left: list[str] = []
+    for character in line.rstrip("\r").rpartition("\r")[2]:
+        if character != "\b":
+            left.append(character)
+        elif left:
+            left.pop()
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", "".join(left))
+
+
+def resource(name: str, value: float) -> str:
+    """A limit of a job in words."""
+    unit = {"cores": "core", "memory_mib": "MiB of memory"}.get(name)
+    if name == "cores":
+        return count(int(value), "core")
+    if unit:
+        return f"{value:,} {unit}"
+    kind = {"wall_seconds": "of time", "cpu_seconds": "of computing"}.get(name, name)
+    return f"{duration(float(value))} {kind}"
+
+
 def install(app: Flask) -> None:
     """Make all of these filters of the templates."""
-    for filter in (number, size, duration, age, moment, count):
-        app.add_template_filter(filter)
-    app.jinja_env.filters["many"] = app.jinja_env.filters.pop("count")
+    for one in (number, size, duration, age, moment, shell, plain):
+        app.add_template_filter(one)
+    app.add_template_filter(count, "many")
+    app.add_template_global(resource, "resource_words")

@@ -2,7 +2,8 @@
 // Asked for only while the page is visible; unchanged answers (304) change nothing, and what
 // changed is changed in place, so that nothing flickers, loses focus or jumps.
 
-const hasInteraction = (area) => area.matches(":hover") || area.contains(document.activeElement);
+// With data-live-calm, rows come and go only when nobody points at or works in the list.
+const isWorkedIn = (area) => area.matches(":hover") || area.contains(document.activeElement);
 
 const keyed = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.dataset.key : undefined);
 
@@ -52,11 +53,11 @@ function keysOf(area) {
   return [...area.querySelectorAll("[data-key]")].map(keyed).join(" ");
 }
 
-/** Put new content into an area; rows come and go only when nobody is working in it. */
+/** Put new content into an area; false if some of it has to wait. */
 function show(area, html) {
   const wanted = area.cloneNode(false);
   wanted.innerHTML = html;
-  if (hasInteraction(area) && keysOf(wanted) !== keysOf(area)) {
+  if ("liveCalm" in area.dataset && isWorkedIn(area) && keysOf(wanted) !== keysOf(area)) {
     for (const row of area.querySelectorAll("[data-key]")) {
       const now = wanted.querySelector(`[data-key="${CSS.escape(keyed(row))}"]`);
       if (now) morph(now, row);
@@ -83,8 +84,9 @@ function follow(area) {
         area.dispatchEvent(new CustomEvent("session-ended", { bubbles: true }));
         return;
       }
-      if (answer.status === 200 && show(area, await answer.text())) etag = answer.headers.get("ETag");
-      if (answer.headers.has("X-Final")) return;
+      const shown = answer.status === 304 || (answer.ok && show(area, await answer.text()));
+      if (shown && answer.status === 200) etag = answer.headers.get("ETag");
+      if (shown && answer.headers.has("X-Final")) return;
     } catch {
       waits = Math.min(60000, 2 * waits);
     }

@@ -1,0 +1,274 @@
+"""The user's jobs: the list, and each job's own page."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from flask import Blueprint, Response, flash, make_response, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+
+from ijp.errors import BadRequestError, PortalError
+from portal import output
+from portal.job_counts import JobCounts
+from portal.job_list import Named, inputs_of, life_of, named
+from portal.job_record import JobDetails, JobFilter, JobRecord
+from portal.moments import now
+from portal.selection import Selection
+from portal.services import services
+from portal.sessions import User, login_required, require_user
+from portal.states import State
+
+blueprint = Blueprint("jobs", __name__, url_prefix="/jobs")
+
+PAGE = 50
+STATES: dict[str, tuple[str, tuple[State, ...]]] = {
+    "": ("All", ()),
+    "waiting": ("Waiting", (State.STAGING, State.QUEUED, State.HELD)),
+    "running": ("Running", (State.EXECUTING, State.UNKNOWN)),
+    "done": ("Done", (State.COMPLETED,)),
+    "failed": ("Failed", (State.FAILED,)),
+    "cancelled": ("Cancelled", (State.CANCELLED,)),
+}
+DAYS = {"": "Any time", "1": "Last 24 hours", "7": "Last 7 days", "30": "Last 30 days"}
+TABS = ("output", "errors", "files", "provenance", "timeline")
+_STREAMS = {"output": "out", "errors": "err"}
+_FILTERS = ("state", "type", "text", "days", "everybody")
+
+
+@blueprint.get("")
+@login_required
+def list_jobs() -> ResponseReturnValue:
+    """A page of jobs, newest first; all that chooses them is in the address."""
+    return render_template("jobs/list.html", **_list(require_user()))
+
+
+@blueprint.get("/rows")
+@login_required
+def rows() -> ResponseReturnValue:
+    """The rows alone, for the script that keeps them up to date."""
+    return _fragment("jobs/rows.html", **_list(require_user()))
+
+
+@blueprint.get("/strip")
+def strip() -> ResponseReturnValue:
+    """How many jobs are under way, for the strip on every page."""
+    counts = JobCounts.of(services(), require_user().name)
+    return _fragment("jobs/strip.html", my_jobs=counts)
+
+
+def _list(user: User) -> dict[str, Any]:
+    chosen = {name: request.args[name] for name in _FILTERS if request.args.get(name)}
+    after = _number("after")
+    page = services().jobs.page(user, _filter(user), limit=PAGE, after=after)
+    own = {"after": str(after)} if after else {}
+    types = sorted(services().definitions.current().job_types)
+    return {
+        "jobs": page.jobs,
+        "inputs": inputs_of(services().database, user.catalog, page.jobs),
+        "life_of": life_of,
+        "repeat_address": repeat_address,
+        "chosen": chosen,
+        "states": {key: (label, _address(chosen, state=key)) for key, (label, _) in STATES.items()},
+        "types": [("", "All types"), *((name, name) for name in types)],
+        "days": DAYS,
+        "first": _address(chosen) if after else None,
+        "next": _address(chosen, after=str(page.next_after)) if page.next_after else None,
+        "here": _address({**chosen, **own}),
+        "live": "/jobs/rows" + _query({**chosen, **own}),
+    }
+
+
+def _filter(user: User) -> JobFilter:
+    state = request.args.get("state", "")
+    if state not in STATES:
+        raise BadRequestError(f"there are no jobs called {state[:40]!r}")
+    days = request.args.get("days", "")
+    return JobFilter(
+        states=STATES[state][1],
+        job_type=request.args.get("type") or None,
+        text=request.args.get("text", "").strip() or None,
+        everybody=user.is_admin and bool(request.args.get("everybody")),
+        submitted_since=now() - timedelta(days=int(days)) if days in DAYS and days else None,
+    )
+
+
+def _number(name: str) -> int | None:
+    text = request.args.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _address(chosen: dict[str, str], **changed: str) -> str:
+    return "/jobs" + _query({**chosen, **changed})
+
+
+def _query(values: dict[str, str]) -> str:
+    text = urlencode({name: value for name, value in values.items() if value})
+    return "?" + text if text else ""
+
+
+def _fragment(template: str, *, final: bool = False, **context: Any) -> Response:
+    """A part of a page; 304 if the browser has just this already."""
+    response = make_response(render_template(template, **context))
+    if final:
+        response.headers["X-Final"] = "1"
+    response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:32])
+    return response.make_conditional(request)
+
+
+@blueprint.get("/<reference>")
+@login_required
+def show_job(reference: str) -> ResponseReturnValue:
+    """A job's full record, and one of its tabs."""
+    user = require_user()
+    details = services().jobs.details(user, reference)
+    tab = request.args.get("tab", "output")
+    if tab not in TABS:
+        raise BadRequestError(f"a job has no page {tab[:40]!r}")
+    return render_template("jobs/job.html", tab=tab, **_job(user, details), **_tab(tab, details))
+
+
+@blueprint.get("/<reference>/record")
+@login_required
+def record(reference: str) -> ResponseReturnValue:
+    """The record alone, for the script that keeps it up to date."""
+    user = require_user()
+    details = services().jobs.details(user, reference)
+    return _fragment("jobs/record.html", final=details.record.is_final, **_job(user, details))
+
+
+@blueprint.get("/<reference>/panel")
+@login_required
+def panel(reference: str) -> ResponseReturnValue:
+    """What a tab other than the outputs shows, for the script that keeps it up to date."""
+    user = require_user()
+    details = services().jobs.details(user, reference)
+    tab = request.args.get("tab", "files")
+    if tab not in TABS or tab in _STREAMS:
+        raise BadRequestError(f"a job has no part {tab[:40]!r}")
+    final = details.record.is_final
+    return _fragment(f"jobs/{tab}.html", final=final, **_job(user, details))
+
+
+def _job(user: User, details: JobDetails) -> dict[str, Any]:
+    job = details.record
+    shown = details.dataset_ids + details.outputs + details.augmented
+    datasets = named(user.catalog, "dataset", shown)
+    files = named(user.catalog, "datafile", details.datafile_ids + details.datafiles_read)
+    definitions = services().definitions.current()
+    return {
+        "job": job,
+        "details": details,
+        "life": life_of(job),
+        "job_type": definitions.job_types.get(job.job_type),
+        "inputs": [datasets[id] for id in details.dataset_ids] + _some(files, details.datafile_ids),
+        "outputs": [datasets[id] for id in details.outputs],
+        "augmented": [datasets[id] for id in details.augmented],
+        "files_read": _some(files, details.datafiles_read),
+        "repeat_address": repeat_address(job, details),
+    }
+
+
+def _some(found: dict[int, Named], ids: tuple[int, ...]) -> list[Named]:
+    return [found[id] for id in ids]
+
+
+def _tab(tab: str, details: JobDetails) -> dict[str, Any]:
+    if tab not in _STREAMS:
+        return {}
+    stream = _STREAMS[tab]
+    part = output.part(services().settings, details.record, stream)
+    return {"stream": stream, "part": part}
+
+
+def repeat_address(job: JobRecord, details: JobDetails | None = None) -> str:
+    """The form that would run a job again, filled as it was."""
+    parameters = {"repeat": str(job.id)}
+    if details:
+        selection = Selection(details.dataset_ids, details.datafile_ids)
+        parameters = {**selection.parameters(), **parameters}
+    return f"/run/{quote(job.job_type, safe='')}?{urlencode(parameters, safe=',')}"
+
+
+@blueprint.post("/<reference>/cancel")
+@login_required
+def cancel(reference: str) -> ResponseReturnValue:
+    """Have a job end."""
+    job = services().jobs.cancel(require_user(), reference)
+    if job.is_final and job.state is not State.CANCELLED:
+        flash(f"Job {job.id} had ended already.", "info")
+    else:
+        flash(f"Job {job.id} is being cancelled. Repeat runs it again.", "success")
+    return _back(f"/jobs/{job.id}")
+
+
+@blueprint.post("/<reference>/hold")
+@login_required
+def hold(reference: str) -> ResponseReturnValue:
+    """Keep a waiting job from starting."""
+    job = services().jobs.hold(require_user(), reference)
+    flash(f"Job {job.id} will not start before you release it.", "success")
+    return _back(f"/jobs/{job.id}")
+
+
+@blueprint.post("/<reference>/release")
+@login_required
+def release(reference: str) -> ResponseReturnValue:
+    """Let a held job go on."""
+    job = services().jobs.release(require_user(), reference)
+    flash(f"Job {job.id} may start now.", "success")
+    return _back(f"/jobs/{job.id}")
+
+
+@blueprint.post("/<reference>/delete")
+@login_required
+def delete(reference: str) -> ResponseReturnValue:
+    """Remove an ended job's record and output."""
+    services().jobs.delete(require_user(), reference)
+    flash(f"Job {reference} and its output are deleted; datasets that it made are kept.", "success")
+    return redirect("/jobs", 303)
+
+
+@blueprint.post("/cancel")
+@login_required
+def cancel_many() -> ResponseReturnValue:
+    """Have the ticked jobs end."""
+    return _each("is being cancelled", "are being cancelled", services().jobs.cancel)
+
+
+@blueprint.post("/delete")
+@login_required
+def delete_many() -> ResponseReturnValue:
+    """Remove the ticked jobs, as far as they have ended."""
+    return _each("is deleted", "are deleted", services().jobs.delete)
+
+
+def _each(
+    one: str, several: str, action: Callable[[User, str], JobRecord | None]
+) -> ResponseReturnValue:
+    """Do something to each ticked job; what does not go for one does not stop the others."""
+    user, done, faults = require_user(), 0, []
+    for reference in request.form.getlist("job"):
+        try:
+            action(user, reference)
+        except PortalError as error:
+            faults.append(error.message)
+        else:
+            done += 1
+    if done:
+        flash(f"{done} job{'' if done == 1 else 's'} {one if done == 1 else several}.", "success")
+    if faults:
+        more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
+        flash(f"Not done: {'; '.join(faults[:3])}{more}.", "error")
+    if not done and not faults:
+        flash("Tick the jobs that it should be done to first.", "info")
+    return _back("/jobs")
+
+
+def _back(otherwise: str) -> ResponseReturnValue:
+    """To where the action was asked for."""
+    wanted = request.form.get("back", "")
+    return redirect(wanted if wanted.startswith("/jobs") else otherwise, 303)
