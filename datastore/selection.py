@@ -126,7 +126,7 @@ class Resolver:
 
     def _paged(self, template: str, ids: Sequence[int]) -> Iterator[list[Any]]:
         """All rows, by id from page to page: no query gives more than the catalog allows."""
-        last = -(2**63)
+        last = 1 - 2**63  # the least number that a query can have
         while True:
             text = query(template, ids=ids, last=last, page=self._page)
             rows = [row if isinstance(row, list) else [row] for row in self._session.search(text)]
