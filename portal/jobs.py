@@ -75,15 +75,17 @@ class Jobs:
         key = request.key or secrets.token_hex(16)
         with Session(self._database) as transaction:
             rows = submitting.earlier(transaction, user.name, key, request)
-        if rows is None:
-            plan = planning.plan(self._definitions.current(), user, request)
-            plan.require_ready()
-            with Session(writing(self._database)) as transaction, transaction.begin():
-                rows = submitting.store(
-                    transaction, self._settings, self._sessions.kept, user, plan, key
-                )
-            self._wake()
-        return [self._record(row) for row in rows]
+            if rows is not None:
+                return [self._record(row) for row in rows]
+        plan = planning.plan(self._definitions.current(), user, request)
+        plan.require_ready()
+        with Session(writing(self._database)) as transaction, transaction.begin():
+            rows = submitting.store(
+                transaction, self._settings, self._sessions.kept, user, plan, key
+            )
+            records = [self._record(row) for row in rows]
+        self._wake()
+        return records
 
     def page(
         self, user: User, which: JobFilter, *, limit: int = 50, after: int | None = None
@@ -324,6 +326,8 @@ def _filtered(query: Select[JobRow], which: JobFilter) -> Select[JobRow]:
         query = query.where(JobRow.submitted_at >= which.submitted_since)
     if which.job_type:
         query = query.where(JobRow.job_type == which.job_type)
+    if which.submitted_since:
+        query = query.where(JobRow.submitted_at >= which.submitted_since)
     if which.text:
         pattern = f"%{like_escaped(which.text.lower())}%"
         columns = (JobRow.name, JobRow.job_type, JobRow.public_id, JobRow.reason)
