@@ -139,6 +139,8 @@ def _syntax_error(text: str, error: UnexpectedInput) -> ConditionError:
         return ConditionError("the condition ends too early", len(text.rstrip()))
     at = error.pos_in_stream or 0
     found = str(error.token) if isinstance(error, UnexpectedToken) else text[at]
+    if text[max(at - 1, 0) : at + 1] == "<>":
+        found, at = "<>", at - 1
     advice = next((advice for pattern, advice in _ADVICE if pattern.match(text, at)), "")
     if advice.startswith("a text ends") and not isinstance(error, UnexpectedCharacters):
         advice = ""

@@ -93,7 +93,7 @@ def parse(file: Path, content: bytes) -> Node:
 
 def closest(name: str, known: Iterable[str]) -> str:
     """A question to a mistyped name: ``did you mean 'tip'?``, or nothing."""
-    by_lower = {one.lower(): one for one in known}
+    by_lower = {str(one).lower(): str(one) for one in known}
     found = difflib.get_close_matches(name.lower(), by_lower, n=1)
     return f"did you mean {by_lower[found[0]]!r}?" if found else ""
 
