@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from portal.api import capsule, jobs, session
 from portal.api.blueprint import ApiBlueprint
-from portal.views import dataset, find, help, investigation, login
+from portal.views import classic, dataset, find, help, investigation, login, run
 from portal.views import jobs as jobs_pages
 
 
@@ -18,10 +18,12 @@ def api() -> list[ApiBlueprint]:
 def pages() -> list[Blueprint]:
     """The pages, and the interfaces beside ``/api/v1``."""
     return [
+        classic.blueprint,
         dataset.blueprint,
         find.blueprint,
         help.blueprint,
         investigation.blueprint,
         jobs_pages.blueprint,
         login.blueprint,
+        run.blueprint,
     ]
