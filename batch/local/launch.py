@@ -8,7 +8,7 @@ import os
 import resource
 import signal
 
-from batch.local.processes import MARK_NAME
+from batch.local.processes import MARK_NAME, tasks_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 _PATH = b"/usr/local/bin:/usr/bin:/bin"
 _OPEN_FILES = 4096
 _OOM_SCORE = b"500"
+_NICER = 5
+_TASKS_PER_PROCESS = 4
 _NOT_FOUND, _NOT_RUN = 127, 126
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -50,18 +52,19 @@ class Program:
         self.environment[MARK_NAME.encode()] = mark.encode()
         self.folder = folder
 
-    def start(self, outputs: Sequence[int], cpu_seconds: int | None) -> int:
+    def start(self, outputs: Sequence[int], *, cpu_seconds: int | None, process_limit: int) -> int:
         """Start it with these descriptors as standard output and error; its pid.
 
         Raises:
             NotStartedError: It could not be started; there is no process.
             OSError: No process or pipe can be made.
         """
+        limits = _limits(cpu_seconds, process_limit)
         report, reporting = os.pipe()
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            self._become(parent, outputs, cpu_seconds, reporting)
+            self._become(parent, outputs, limits, reporting)
         os.close(reporting)
         told = os.read(report, 4096)
         os.close(report)
@@ -71,7 +74,7 @@ class Program:
         return pid
 
     def _become(
-        self, parent: int, outputs: Sequence[int], cpu_seconds: int | None, reporting: int
+        self, parent: int, outputs: Sequence[int], limits: dict[int, int], reporting: int
     ) -> None:
         """In the child: become the program, or tell why not and exit."""
         step = b"prepare"
@@ -80,11 +83,12 @@ class Program:
             _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             if os.getppid() != parent:
                 os._exit(_NOT_RUN)
-            os.setpgid(0, 0)
+            os.setsid()
+            os.nice(_NICER)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             for place, descriptor in enumerate(outputs, start=1):
                 os.dup2(descriptor, place)
-            _set_limits(cpu_seconds)
+            _set_limits(limits)
             for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)
             step = b"folder"
@@ -126,21 +130,28 @@ class Program:
         return NotStartedError(f"program not found: {program}", _NOT_FOUND)
 
 
-def _set_limits(cpu_seconds: int | None) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    files = _OPEN_FILES if most == resource.RLIM_INFINITY else min(most, _OPEN_FILES)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+def _limits(cpu_seconds: int | None, process_limit: int) -> dict[int, int]:
+    limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: _OPEN_FILES}
     if cpu_seconds is not None:
         # Per process only; the supervisor adds them up, and this holds even without it.
-        _, most = resource.getrlimit(resource.RLIMIT_CPU)
-        wanted = cpu_seconds + 1
+        limits[resource.RLIMIT_CPU] = cpu_seconds + 1
+    if os.getuid():
+        # Counts all that the user has, threads too, so it is wide: the supervisor counts exactly,
+        # this keeps an explosion from growing faster than it can be killed. It never binds root.
+        tasks = tasks_of(os.getuid()) + _TASKS_PER_PROCESS * process_limit
+        limits[resource.RLIMIT_NPROC] = tasks
+    return limits
+
+
+def _set_limits(limits: dict[int, int]) -> None:
+    for kind, wanted in limits.items():
+        _, most = resource.getrlimit(kind)
         least = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
-        resource.setrlimit(resource.RLIMIT_CPU, (least, most))
+        resource.setrlimit(kind, (least, most if kind == resource.RLIMIT_CPU else least))
     try:
         # When the machine runs out of memory, the kernel takes jobs before servers.
         descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
         os.write(descriptor, _OOM_SCORE)
         os.close(descriptor)
     except OSError:
-        pass
+        return

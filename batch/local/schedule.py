@@ -134,15 +134,23 @@ def _recover(spool: Spool, job: sqlite3.Row) -> None:
         return
     if job["state"] == "starting":
         _put_back(spool, job)
-    elif job["boot"] != processes.boot_id():
-        spool.finish(mark, Outcome("the machine was restarted while the job ran"))
-    elif processes.kill_remains(
-        mark, job["supervisor"], job["supervisor_start"], patience=_PATIENCE_SECONDS
-    ):
-        spool.finish(mark, Outcome("the job's supervisor was killed"))
+    else:
+        _end_unwatched(spool, job)
     if spool.state(mark) != "running":
         remove_lock(spool.folder, mark)
         wake(spool.folder)
+
+
+def _end_unwatched(spool: Spool, job: sqlite3.Row) -> None:
+    """Kill what is left of a job and record its end, or leave it if that takes too long now."""
+    session, reason = job["session"], "the job's supervisor was killed"
+    if job["boot"] != processes.boot_id():
+        session, reason = None, "the machine was restarted while the job ran"
+    gone = processes.kill_remains(
+        job["mark"], session, job["session_start"], patience=_PATIENCE_SECONDS
+    )
+    if gone:
+        spool.finish(job["mark"], Outcome(reason))
 
 
 def _put_back(spool: Spool, job: sqlite3.Row) -> None:

@@ -36,8 +36,8 @@ CREATE TABLE IF NOT EXISTS job (
     attempts INTEGER NOT NULL DEFAULT 0,
     cancelled INTEGER NOT NULL DEFAULT 0,
     boot TEXT,
-    supervisor INTEGER,
-    supervisor_start INTEGER,
+    session INTEGER,
+    session_start INTEGER,
     started REAL,
     ended REAL,
     exit_code INTEGER,
@@ -93,7 +93,11 @@ def create(folder: str, settings: dict[str, float]) -> None:
         OSError: The folder cannot be written.
         sqlite3.Error: The file there cannot be used.
     """
-    os.close(os.open(_path(folder), os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    if not os.path.exists(_path(folder)):
+        # Never opened but by SQLite once it is in use: closing it would let go of all the locks
+        # that this process has on it, those of other connections too (fcntl(2)).
+        creating = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        os.close(os.open(_path(folder), creating, 0o600))
     spool = Spool(folder)
     try:
         spool.prepare(settings)
@@ -216,7 +220,7 @@ class Spool:
     def unwatched(self) -> list[sqlite3.Row]:
         """The jobs that must have a supervisor."""
         return self._connection.execute(
-            "SELECT mark, state, boot, supervisor, supervisor_start, cancelled, attempts FROM job"
+            "SELECT mark, state, boot, session, session_start, cancelled, attempts FROM job"
             " WHERE state IN ('starting', 'running')"
         ).fetchall()
 
@@ -257,7 +261,7 @@ class Spool:
             mark,
         )
 
-    def begin(self, mark: str, *, boot: str, start: int) -> sqlite3.Row | None:
+    def begin(self, mark: str, *, boot: str) -> sqlite3.Row | None:
         """Record, before its program is started, that a job runs under this process.
 
         Returns:
@@ -270,14 +274,18 @@ class Spool:
                 (time.time(), mark),
             )
             return self._maybe(
-                "UPDATE job SET state = 'running', boot = ?, supervisor = ?, supervisor_start = ?,"
-                " started = ? WHERE mark = ? AND state = 'starting' RETURNING *",
+                "UPDATE job SET state = 'running', boot = ?, started = ?"
+                " WHERE mark = ? AND state = 'starting' RETURNING *",
                 boot,
-                os.getpid(),
-                start,
                 time.time(),
                 mark,
             )
+
+    def started(self, mark: str, *, session: int, start: int) -> None:
+        """Record by which session the processes of a job are known, and when its leader began."""
+        self._change(
+            "UPDATE job SET session = ?, session_start = ? WHERE mark = ?", session, start, mark
+        )
 
     def finish(self, mark: str, outcome: Outcome) -> None:
         """Record how a job ended, unless that is recorded already."""

@@ -5,7 +5,8 @@ process group reaches it, and a subreaper: whatever the job starts, daemons incl
 descendant and ends with the job.
 
 **Memory** is limited by looking: the resident memory of all descendants, added up ten times a
-second and fifty times a second above half of the limit. RLIMIT_AS and RLIMIT_DATA are not set.
+second and fifty times a second above half of the limit, less often where looking itself takes
+long. RLIMIT_AS and RLIMIT_DATA are not set.
 They hold for one process, not for a tree, and count what is reserved: an interpreter with
 threads, a JVM or a numeric library reserves many times what it uses and would die without having
 done anything wrong. What a job can take between two looks is bounded by how fast memory can be
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 0.1
 _CLOSE_LOOK_SECONDS = 0.02
+_FAR_LOOK_SECONDS = 0.3
 _LOOKING_SHARE = 0.05
 _RETRY_SECONDS = 0.2
 _ADVANCE_TRIES = 50
@@ -117,7 +119,9 @@ class Watch:
         is_close = self._kill_at is not None or (limit is not None and memory > limit / 2)
         now = time.monotonic()
         interval = _CLOSE_LOOK_SECONDS if is_close else _LOOK_SECONDS
-        self._next_look = now + max(interval, (now - begun) / _LOOKING_SHARE)
+        if now - begun > interval * _LOOKING_SHARE:
+            interval = min((now - begun) / _LOOKING_SHARE, _FAR_LOOK_SECONDS)
+        self._next_look = now + interval
 
     def _judge(self, tree: list[processes.Process], memory: int) -> None:
         job = self._job
@@ -183,9 +187,14 @@ def run(spool: Spool, job: sqlite3.Row) -> Outcome:
             outputs.append(_output(path, job["output_limit_bytes"]))
         program = Program(job["mark"], job["argv"], job["environment"], job["folder"])
         ends = [output.program_end for output in outputs]
-        pid = program.start(ends, job["cpu_limit_seconds"])
+        pid = program.start(
+            ends,
+            cpu_seconds=job["cpu_limit_seconds"],
+            process_limit=int(spool.setting("process_limit")),
+        )
         for end in ends:
             os.close(end)
+        _note_session(spool, job["mark"], pid)
         outcome = Watch(spool, job, pid).until_end(outputs)
     except NotStartedError as error:
         outcome = Outcome(error.reason, exit_code=error.exit_code)
@@ -200,6 +209,14 @@ def run(spool: Spool, job: sqlite3.Row) -> Outcome:
     return outcome
 
 
+def _note_session(spool: Spool, mark: str, pid: int) -> None:
+    program = processes.process(pid)
+    try:
+        spool.started(mark, session=pid, start=program.start if program else 0)
+    except sqlite3.OperationalError:  # the disk is full: the mark has to do
+        return
+
+
 def _output(path: bytes, limit_bytes: int) -> Output:
     try:
         return Output(path, limit_bytes)
@@ -212,7 +229,7 @@ def main(folder: str, mark: str) -> None:
     """Watch one job that was taken from the queue, then move the queue on."""
     _settle()
     spool = Spool(folder)
-    job = _insist(spool, lambda: spool.begin(mark, boot=processes.boot_id(), start=_own_start()))
+    job = _insist(spool, lambda: spool.begin(mark, boot=processes.boot_id()))
     if job is not None:
         wake(folder)
         try:
@@ -244,11 +261,6 @@ def _settle() -> None:
 def _stop(number: int, frame: FrameType | None) -> None:
     global _told_to_stop
     _told_to_stop = True
-
-
-def _own_start() -> int:
-    own = processes.process(os.getpid())
-    return own.start if own is not None else 0
 
 
 def _insist(spool: Spool, change: Callable[[], T]) -> T:

@@ -1,0 +1,148 @@
+"""Engines and jobs for the tests of batch systems."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ulid import ULID
+
+from batch.engine import BatchEngine, EngineState, JobSpec, JobStatus, Resources
+from batch.engines.local import LocalEngine
+
+MakeEngine = Callable[..., BatchEngine]
+MakeSpec = Callable[..., JobSpec]
+
+
+@pytest.fixture
+def spool_folder(tmp_path: Path) -> Path:
+    return tmp_path / "spool"
+
+
+@pytest.fixture
+def make_local(spool_folder: Path) -> Iterator[MakeEngine]:
+    """Makes local engines on the one spool of the test; its jobs are gone after the test."""
+    made: list[BatchEngine] = []
+
+    def make(**settings: Any) -> BatchEngine:
+        engine = LocalEngine({"slots": 2, "grace_seconds": 0.5, **settings}, spool_folder)
+        made.append(engine)
+        return engine
+
+    yield make
+    for engine in made:
+        engine.close()
+    _end_supervisors(spool_folder)
+
+
+def _end_supervisors(spool_folder: Path) -> None:
+    """Empty the queue of this spool and end its supervisors, and only these, with their jobs."""
+    if (spool_folder / "spool.sqlite").exists():
+        with closing(sqlite3.connect(spool_folder / "spool.sqlite")) as spool, spool:
+            spool.execute("UPDATE job SET state = 'ended' WHERE state IN ('queued', 'held')")
+    end = time.monotonic() + 10
+    while pids := _supervisors(spool_folder):
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        time.sleep(0.02)
+        assert time.monotonic() < end, f"supervisors that do not end: {pids}"
+
+
+def _supervisors(spool_folder: Path) -> list[int]:
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                line = Path("/proc", name, "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if os.fsencode(spool_folder) in line and line[3].endswith(b"supervise.py"):
+                found.append(int(name))
+    return found
+
+
+@pytest.fixture
+def supervisors(spool_folder: Path) -> Callable[[], list[int]]:
+    """Gives the pids of the running supervisors of this test's spool."""
+    return lambda: _supervisors(spool_folder)
+
+
+@pytest.fixture(params=["local"])
+def make_engine(request: pytest.FixtureRequest) -> MakeEngine:
+    """Makes engines of each kind; a new kind joins the conformance suite here."""
+    made: MakeEngine = request.getfixturevalue(f"make_{request.param}")
+    return made
+
+
+@pytest.fixture
+def make_spec(tmp_path: Path) -> MakeSpec:
+    """Makes specs with folders of their own; ``python=`` is a program text instead of argv."""
+    numbers = itertools.count(1)
+
+    def make(
+        *argv: str,
+        python: str = "",
+        owner: str = "alice",
+        environment: dict[str, str] | None = None,
+        limit: int = 1_000_000,
+        **limits: int,
+    ) -> JobSpec:
+        folder = tmp_path / f"job{next(numbers)}"
+        folder.mkdir()
+        return JobSpec(
+            mark=str(ULID()),
+            owner=owner,
+            argv=(sys.executable, "-I", "-S", "-c", python, *argv) if python else argv,
+            environment=environment or {},
+            folder=folder,
+            stdout=tmp_path / f"{folder.name}.out",
+            stderr=tmp_path / f"{folder.name}.err",
+            resources=Resources(**limits),
+            output_limit_bytes=limit,
+        )
+
+    return make
+
+
+@pytest.fixture
+def wait_for() -> Callable[..., JobStatus]:
+    """Waits until a job is in a state (ended unless told), or fails with what it is instead."""
+
+    def wait(
+        engine: BatchEngine,
+        batch_id: str,
+        state: EngineState = EngineState.ENDED,
+        *,
+        seconds: float = 20,
+    ) -> JobStatus:
+        end = time.monotonic() + seconds
+        while (status := engine.status([batch_id])[batch_id]).state is not state:
+            assert status.state is not EngineState.ENDED, f"ended: {status}"
+            assert time.monotonic() < end, f"not {state} after {seconds} s: {status}"
+            engine.wait_for_change(0.2)
+        return status
+
+    return wait
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], object]], None]:
+    """Waits until a claim is true."""
+
+    def wait(claim: Callable[[], object], *, seconds: float = 10) -> None:
+        end = time.monotonic() + seconds
+        while not claim():
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+    return wait
