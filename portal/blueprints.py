@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from portal.api import capsule, jobs, session
 from portal.api.blueprint import ApiBlueprint
-from portal.views import classic, dataset, find, help, investigation, login, run
+from portal.views import admin, classic, dataset, files, find, help, investigation, login, run
 from portal.views import jobs as jobs_pages
 
 
@@ -18,8 +18,10 @@ def api() -> list[ApiBlueprint]:
 def pages() -> list[Blueprint]:
     """The pages, and the interfaces beside ``/api/v1``."""
     return [
+        admin.blueprint,
         classic.blueprint,
         dataset.blueprint,
+        files.blueprint,
         find.blueprint,
         help.blueprint,
         investigation.blueprint,

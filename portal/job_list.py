@@ -33,7 +33,9 @@ class Named:
     @property
     def address(self) -> str:
         """Its own page."""
-        return f"/{self.kind}s/{self.id}"
+        return (
+            f"/datafiles/{self.id}/content" if self.kind == "datafile" else f"/datasets/{self.id}"
+        )
 
     @property
     def shown(self) -> str:
