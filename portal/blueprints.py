@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from portal.api import capsule, jobs, session
+from portal.api import capsule, data, jobs, session
 from portal.api.blueprint import ApiBlueprint
 from portal.views import admin, classic, dataset, files, find, help, investigation, login, run
 from portal.views import jobs as jobs_pages
@@ -12,7 +12,7 @@ from portal.views import jobs as jobs_pages
 
 def api() -> list[ApiBlueprint]:
     """The parts of ``/api/v1``, in the order of its document."""
-    return [session.blueprint, jobs.blueprint, capsule.blueprint]
+    return [session.blueprint, data.blueprint, jobs.blueprint, capsule.blueprint]
 
 
 def pages() -> list[Blueprint]:
@@ -23,6 +23,7 @@ def pages() -> list[Blueprint]:
         dataset.blueprint,
         files.blueprint,
         find.blueprint,
+        finding.blueprint,
         help.blueprint,
         investigation.blueprint,
         jobs_pages.blueprint,

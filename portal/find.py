@@ -8,14 +8,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ijp.catalog import CatalogSession, Entity
-from ijp.errors import BadRequestError
+from ijp.errors import BadRequestError, ValidationFailedError
 from jobdefs.search_items import SearchItem, fill
 from jobdefs.store import DefinitionStore
 from portal.formats import moment, number
+from portal.provenance_graph import ancestors, descendants
 from portal.recent import Recent
 from portal.search import Place, Search
 from portal.search_query import ROOT, DatasetQuery, dataset_query, is_subquery
 from portal.searchable import VALUE_ATTRIBUTES, Kind, Searchable, Vocabulary, vocabulary
+from portal.selection import Selection
 from portal.sessions import User
 
 KEPT_SECONDS = 15.0
@@ -194,6 +196,10 @@ class Finder:
     def _query(self, user: User, search: Search) -> DatasetQuery | None:
         """The query of a search; None if a list says already that there is nothing."""
         narrowed: list[str | Sequence[int]] = []
+        if search.derived is not None:
+            narrowed.append(descendants(user.catalog, search.derived))
+        if search.origin is not None:
+            narrowed.append(ancestors(user.catalog, search.origin))
         for name, values in search.items.items():
             text = self._item_query(name, values, search.type)
             if text is None:
@@ -209,8 +215,13 @@ class Finder:
     def _item_query(self, name: str, values: Sequence[str], dataset_type: str) -> str | None:
         item = _named(self._definitions.dataset_search_items, name)
         if "${datasetType}" in item.query and not dataset_type:
-            raise BadRequestError(f"choose a dataset type to search by {name}")
-        return fill(item, values, dataset_type=dataset_type or None)
+            text = f"choose a dataset type to search by {name}"
+            raise ValidationFailedError(text, fields={f"item.{name}": [text]})
+        try:
+            return fill(item, values, dataset_type=dataset_type or None)
+        except ValidationFailedError as error:
+            fault = {f"item.{name}": [error.message]}
+            raise ValidationFailedError(error.message, fields=fault) from None
 
     def _beside(self, user: User, search: Search, row: Found, *, after: bool) -> Search:
         place = Place(row.id, self._sort_value(user, search, row))
@@ -257,8 +268,9 @@ def _type_names(session: CatalogSession) -> tuple[str, ...]:
 
 
 def _total_key(user: User, search: Search) -> tuple[Any, ...]:
-    plain = Search(type=search.type, items=search.items, rows=search.rows, text=search.text)
-    return user.name, search.incomplete, search.sort_key, plain.query_string()
+    shown = Search(sort=search.sort.removeprefix("-")).sort
+    plain = replace(search.at(), columns=(), limit=1, selection=Selection(), sort=shown)
+    return user.name, plain.query_string()
 
 
 def _list(ids: Sequence[int]) -> str:

@@ -7,6 +7,9 @@
                    (a ``:`` or ``\\`` in it has a ``\\`` before it), operator one of eq ne lt le gt
                    ge like between, the value of between is ``low..high``
 ``text``           words that must all occur in name, description or investigation
+``investigation``  id of an investigation: only its datasets
+``derived``        id of a dataset: only what was made from it, directly or not
+``origin``         id of a dataset: only what it was made from, directly or not
 ``sort``           ``created``, ``name`` or a parameter's key; a ``-`` before it: descending
 ``column``         shown parameter; repeated, in their order
 ``after, before``  where the page begins or ends: an id, then ``:value`` of what is sorted by
@@ -105,6 +108,9 @@ class Search:
     items: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rows: tuple[Row, ...] = ()
     text: str = ""
+    investigation: int | None = None
+    derived: int | None = None
+    origin: int | None = None
     columns: tuple[str, ...] = ()
     sort: str = NEWEST_FIRST
     after: Place | None = None
@@ -129,6 +135,9 @@ class Search:
             items=_items(arguments),
             rows=rows,
             text=" ".join(arguments.get("text", "").split()),
+            investigation=_id(arguments, "investigation"),
+            derived=_id(arguments, "derived"),
+            origin=_id(arguments, "origin"),
             columns=tuple(dict.fromkeys(filter(None, arguments.getlist("column")))),
             sort=arguments.get("sort") or NEWEST_FIRST,
             after=Place.parse(after) if after else None,
@@ -148,6 +157,13 @@ class Search:
         found.extend(("p", str(row)) for row in self.rows)
         if self.text:
             found.append(("text", self.text))
+        for name, id in (
+            ("investigation", self.investigation),
+            ("derived", self.derived),
+            ("origin", self.origin),
+        ):
+            if id is not None:
+                found.append((name, str(id)))
         found.extend(("column", name) for name in self.columns)
         if self.sort != NEWEST_FIRST:
             found.append(("sort", self.sort))
@@ -198,6 +214,15 @@ def _items(arguments: MultiDict[str, str]) -> dict[str, tuple[str, ...]]:
             if values:
                 chosen[name.removeprefix(_ITEM)] = tuple(values)
     return chosen
+
+
+def _id(arguments: MultiDict[str, str], name: str) -> int | None:
+    text = arguments.get(name)
+    if not text:
+        return None
+    if not re.fullmatch(r"\d{1,18}", text):
+        raise BadRequestError(f"{name} is a number, not {text[:20]!r}")
+    return int(text)
 
 
 def _limit(text: str | None) -> int:

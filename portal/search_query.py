@@ -70,6 +70,8 @@ def dataset_query(
     conditions = [] if search.incomplete else [f"{ROOT}.complete = TRUE"]
     if search.type:
         conditions.append(f"{ROOT}.type.name = {literal(search.type)}")
+    if search.investigation is not None:
+        conditions.append(f"{ROOT}.investigation.id = {literal(search.investigation)}")
     conditions += [_narrowed(one) for one in narrowed]
     conditions += _words(search.text)
     faults: dict[str, list[str]] = {}

@@ -1,0 +1,78 @@
+"""Data to take away: an address from which the data service delivers a selection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from ijp import datastore
+from ijp.datastore import DatastoreClient
+from ijp.errors import BadRequestError
+from portal.selection import Selection
+from portal.sessions import User
+from portal.settings import PortalSettings
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A selection that can be downloaded by whoever knows its address.
+
+    Attributes:
+        url: Absolute, for any program.
+        is_ready: Everything is on disk now; else it is being brought back.
+    """
+
+    id: str
+    url: str
+    is_ready: bool
+
+    @property
+    def state(self) -> str:
+        """As the REST interface has it."""
+        return "ONLINE" if self.is_ready else "RESTORING"
+
+
+def prepare(
+    client: DatastoreClient,
+    settings: PortalSettings,
+    user: User,
+    selection: Selection,
+    name: str = "",
+) -> Prepared:
+    """Make a selection downloadable without a session.
+
+    Args:
+        name: File name to propose; the data service's own if empty.
+
+    Raises:
+        BadRequestError: Nothing is selected.
+        NotFoundError, NotAuthorizedError: Something of it is not for this user.
+    """
+    if not len(selection):
+        raise BadRequestError("nothing is selected to download")
+    chosen = datastore.Selection((), selection.dataset_ids, selection.datafile_ids)
+    id = client.session(user.session_id).prepare(chosen)
+    return found(client, settings, id, name)
+
+
+def found(
+    client: DatastoreClient, settings: PortalSettings, prepared_id: str, name: str = ""
+) -> Prepared:
+    """What was prepared before.
+
+    Raises:
+        NotFoundError: There is nothing of that id, or not any more.
+    """
+    ready = client.is_prepared(prepared_id)
+    return Prepared(prepared_id, address(client, settings, prepared_id, name), ready)
+
+
+def address(
+    client: DatastoreClient, settings: PortalSettings, prepared_id: str, name: str = ""
+) -> str:
+    """Where it can be downloaded; a service inside this process is served at the public URL."""
+    url = client.prepared_url(prepared_id, name)
+    parts = urlsplit(url)
+    if not (parts.hostname or "").endswith(".embedded"):
+        return url
+    return f"{settings.public_url.rstrip('/')}{parts.path}?{parts.query}"

@@ -1,0 +1,159 @@
+// The search page without reloads: the selection, parameter rows, the lower panel, the total.
+import { announce } from "./page.js";
+
+const page = document.querySelector(".find");
+const hits = document.getElementById("hits");
+const actions = document.getElementById("actions");
+const rows = document.getElementById("rows");
+
+document.documentElement.classList.add("with-script");
+
+async function text(address) {
+  const answer = await fetch(address, { headers: { "X-Fragment": "1" }, redirect: "error" });
+  if (!answer.ok) throw new Error(String(answer.status));
+  return answer.text();
+}
+
+/** Ids as the address has them, 12,15-17. */
+function format(ids) {
+  const parts = [];
+  for (let start = 0; start < ids.length; ) {
+    let end = start;
+    while (end + 1 < ids.length && ids[end + 1] === ids[end] + 1) end += 1;
+    if (end - start > 1) parts.push(`${ids[start]}-${ids[end]}`);
+    else parts.push(...ids.slice(start, end + 1));
+    start = end + 1;
+  }
+  return parts.join(",");
+}
+
+function parse(ids) {
+  const found = new Set();
+  for (const part of (ids || "").split(",").filter(Boolean)) {
+    const [first, last = first] = part.split("-").map(Number);
+    for (let id = first; id <= last; id += 1) found.add(id);
+  }
+  return found;
+}
+
+const selected = () => parse(new URLSearchParams(location.search).get("sel"));
+
+function withSelection(address, ids) {
+  const url = new URL(address, location.href);
+  if (ids) url.searchParams.set("sel", ids);
+  else url.searchParams.delete("sel");
+  url.search = url.search.replaceAll("%2C", ",").replaceAll("%3A", ":");
+  return url;
+}
+
+/** Carry the selection in every link and form of the page, and show what it can do. */
+async function select(chosen) {
+  const ids = format([...chosen]);
+  history.replaceState(history.state, "", withSelection(location.href, ids));
+  for (const link of document.querySelectorAll('a[href^="/find?"], a[href="/find"]')) {
+    link.href = withSelection(link.href, ids);
+  }
+  for (const form of document.querySelectorAll('form[action="/find"]')) keep(form, ids);
+  for (const count of document.querySelectorAll("[data-selected-count]")) count.textContent = chosen.size;
+  for (const row of hits?.querySelectorAll("tr[data-id]") ?? []) {
+    const isChosen = chosen.has(Number(row.dataset.id));
+    row.classList.toggle("chosen", isChosen);
+    row.querySelector("input[name=s]").checked = isChosen;
+  }
+  actions.setAttribute("aria-busy", "true");
+  const address = `/find/selection${location.search}`;
+  try {
+    const html = await text(address);
+    if (address !== `/find/selection${location.search}`) return;
+    actions.innerHTML = html;
+    announce(`${chosen.size} selected`);
+  } catch {
+    location.reload();
+  } finally {
+    actions.removeAttribute("aria-busy");
+  }
+}
+
+function keep(form, ids) {
+  let field = form.querySelector("input[name=sel]");
+  if (!field) {
+    field = document.createElement("input");
+    field.type = "hidden";
+    field.name = "sel";
+    form.append(field);
+  }
+  field.value = ids;
+}
+
+hits?.addEventListener("change", (event) => {
+  if (event.target.name !== "s") return;
+  const chosen = selected();
+  const id = Number(event.target.value);
+  if (event.target.checked) chosen.add(id);
+  else chosen.delete(id);
+  select(chosen);
+});
+
+actions.addEventListener("click", (event) => {
+  const remove = event.target.closest("[data-remove]");
+  if (!remove) return;
+  event.preventDefault();
+  const chosen = selected();
+  chosen.delete(Number(remove.dataset.remove));
+  select(chosen);
+});
+
+/** The lower panel shows the row that was chosen. */
+page.addEventListener("click", async (event) => {
+  const link = event.target.closest("[data-detail]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const detail = document.getElementById("detail");
+  try {
+    detail.innerHTML = await text(link.dataset.detail);
+    const url = new URL(link.href);
+    url.hash = "";
+    history.replaceState(history.state, "", url);
+    detail.scrollIntoView({ block: "nearest" });
+  } catch {
+    location.assign(link.href);
+  }
+});
+
+/** A parameter row appears without a reload. */
+document.getElementById("f-add")?.addEventListener("change", async (event) => {
+  const name = event.target.value;
+  event.target.value = "";
+  if (!name) return;
+  const type = document.getElementById("f-type").value;
+  const number = rows.children.length;
+  const query = new URLSearchParams({ name, type, number });
+  const box = document.createElement("template");
+  box.innerHTML = await text(`${rows.dataset.rowAddress}?${query}`);
+  rows.append(box.content);
+  rows.lastElementChild.querySelector("input[name=rv]").focus();
+});
+
+rows.addEventListener("click", (event) => {
+  const button = event.target.closest(".cond-remove");
+  if (!button) return;
+  event.preventDefault();
+  button.closest(".cond").remove();
+  document.getElementById("f-add").focus();
+});
+
+/** On a narrow screen the parts are tabs: say which one is open. */
+function markTab() {
+  const here = ["#filters", "#actions"].includes(location.hash) ? location.hash : "#results";
+  for (const tab of document.querySelectorAll(".find-tabs a")) {
+    if (tab.hash === here) tab.setAttribute("aria-current", "true");
+    else tab.removeAttribute("aria-current");
+  }
+}
+addEventListener("hashchange", markTab);
+markTab();
+
+const total = document.getElementById("total");
+if (total) {
+  text(total.dataset.total).then((number) => (total.textContent = number), () => {});
+}
