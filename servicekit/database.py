@@ -12,6 +12,14 @@ from sqlalchemy import Engine, create_engine, event, make_url, text
 BUSY_TIMEOUT_SECONDS = 30
 
 
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    "foreign_keys=ON",
+    "case_sensitive_like=ON",  # as PostgreSQL is
+)
+
+
 def engine_for(url: str, service: str, **options: Any) -> Engine:
     """An engine on one service's own tables.
 
@@ -40,9 +48,12 @@ def _sqlite(url: str, options: dict[str, Any]) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        for pragma in _PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+        # SQLite's own know only the letters of ASCII.
+        connection.create_function("lower", 1, _lower, deterministic=True)
+        connection.create_function("upper", 1, _upper, deterministic=True)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
@@ -50,6 +61,14 @@ def _sqlite(url: str, options: dict[str, Any]) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _lower(text: object) -> str | None:
+    return None if text is None else str(text).lower()
+
+
+def _upper(text: object) -> str | None:
+    return None if text is None else str(text).upper()
 
 
 def writing(engine: Engine) -> Engine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import Engine, create_engine, text
 from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
 from catalog import app as catalog_app
 from catalog import settings
+from servicekit import database
 
 _HASH = {name: generate_password_hash(f"{name}-pass", "pbkdf2:sha1:1") for name in ("root", "ana")}
 
@@ -168,3 +171,24 @@ def make_dataset(root: Rest, dataset_body: Callable[..., dict[str, Any]]) -> Cal
         return root.create("Dataset", **dataset_body(name, **values))
 
     return make_dataset
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def module_engine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    """An engine on a catalog's tables that all tests of a module share."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('catalog')}/{{service}}.db"
+    else:
+        server = request.getfixturevalue("postgresql_server")
+        name = f"module_{uuid.uuid4().hex[:12]}"
+        admin = create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        admin.dispose()
+        url = f"{server}/{name}"
+    engine = database.engine_for(url, "catalog")
+    database.upgrade(engine, "catalog")
+    yield engine
+    engine.dispose()
