@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -277,10 +278,8 @@ _values = st.one_of(
 @example("((((")
 @example("'''")
 def test_any_text_is_a_condition_or_a_clean_error(text):
-    try:
-        parse(text).holds(QUANTITIES)
-    except ConditionError as error:
-        assert error.message
+    with suppress(ConditionError):
+        assert holds(text) in (True, False)
 
 
 @given(st.lists(_values, min_size=2, max_size=6), st.data())
@@ -289,10 +288,8 @@ def test_arithmetic_gives_an_answer_or_a_clean_error(values, data):
     sums = values[0] + "".join(
         f" {sign} {one}" for sign, one in zip(signs, values[1:], strict=True)
     )
-    try:
+    with suppress(ConditionError):
         assert holds(f"({sums}) == 1 || !(({sums}) == 1)") is True
-    except ConditionError as error:
-        assert error.message
 
 
 @given(st.integers(-(2**40), 2**40), st.integers(-(2**20), 2**20).filter(bool))
