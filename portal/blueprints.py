@@ -6,7 +6,18 @@ from flask import Blueprint
 
 from portal.api import capsule, data, jobs, session
 from portal.api.blueprint import ApiBlueprint
-from portal.views import admin, classic, dataset, files, find, help, investigation, login, run
+from portal.views import (
+    admin,
+    classic,
+    dataset,
+    files,
+    find,
+    finding,
+    help,
+    investigation,
+    login,
+    run,
+)
 from portal.views import jobs as jobs_pages
 
 
