@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import Any
 
-from sqlalchemy import literal, null, or_, select, union_all
+from sqlalchemy import Result, literal, null, or_, select, union_all
 
 from catalog.authz.caller import Caller, Executor
 from catalog.authz.definition import Definition, read
@@ -77,7 +78,8 @@ class Rights:
             or_(Rule.grouping_id.is_(None), Rule.grouping_id.in_(groups))
         )
         steps = select(PublicStep.origin, PublicStep.field, null())
-        return [tuple(row) for row in self._executor.execute(union_all(rules, steps))]
+        rows: Result[*tuple[Any, ...]] = self._executor.execute(union_all(rules, steps))
+        return [(row[0], row[1], row[2]) for row in rows]
 
     @cached_property
     def _rules(self) -> list[_OwnRule]:

@@ -21,7 +21,7 @@ def dialect_of(executor: Executor) -> str:
     return bind.dialect.name
 
 
-def execute(executor: Executor, statement: Select[Any]) -> Result[Any]:
+def execute(executor: Executor, statement: Select[Any]) -> Result[*tuple[Any, ...]]:
     """Run what came of a query.
 
     Raises:

@@ -108,7 +108,7 @@ class _Reader:
         """The entities read so far, each once."""
         return list(self._known.values())
 
-    def read(self, row: Row[Any]) -> list[Value]:
+    def read(self, row: Row[*tuple[Any, ...]]) -> list[Value]:
         values, start = [], 0
         for number, output in enumerate(self._outputs):
             part = row[start : start + output.width]
