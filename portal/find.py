@@ -286,7 +286,7 @@ def as_wire(found: Found) -> Mapping[str, Any]:
         "type": (its.get("type") or {}).get("name"),
         "description": its.get("description"),
         "complete": its.get("complete"),
-        "investigation": _investigation(its.get("investigation")),
+        "investigation": investigation_as_wire(its.get("investigation")),
         "createTime": its.get("createTime"),
         "startDate": its.get("startDate"),
         "endDate": its.get("endDate"),
@@ -296,15 +296,17 @@ def as_wire(found: Found) -> Mapping[str, Any]:
     }
 
 
-def _investigation(its: Entity | None) -> Mapping[str, Any] | None:
+def investigation_as_wire(its: Entity | None) -> Mapping[str, Any] | None:
+    """An investigation as the REST interface has it."""
     return {name: its.get(name) for name in ("id", "name", "visitId", "title")} if its else None
 
 
 def parameter_as_wire(one: ParameterValue) -> Mapping[str, Any]:
-    """A parameter as the REST interface has it, its value under the name of its kind."""
+    """A parameter as the REST interface has it: its value, and again under its kind's name."""
     found: dict[str, Any] = {
         "name": one.name,
         "units": one.units,
+        "value": one.value,
         VALUE_ATTRIBUTES[one.kind]: one.value,
     }
     if one.error is not None:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 
 from werkzeug.datastructures import MultiDict
 
+from ijp.catalog import CatalogSession, Entity
 from jobdefs.form import OfferedOption
 from jobdefs.job_type import JobOption, JobType, OptionType
 from portal.jobs import Preview, Request
 from portal.selection import Selection
 
+MOST_INVESTIGATIONS = 500
 OPTION = "option."
 GROUP = "group."
 
@@ -228,6 +230,16 @@ def _shortest(bound: float | None) -> str:
     if bound is None:
         return ""
     return str(int(bound)) if float(bound).is_integer() else repr(bound)
+
+
+def investigations(session: CatalogSession, preview: Preview) -> list[Entity]:
+    """Where results may go: the investigations of the inputs first, then the newest others."""
+    if not preview.job_type.creates_provenance:
+        return []
+    own = preview.selected.investigations
+    known = {one["id"] for one in own}
+    text = f"SELECT i FROM Investigation i ORDER BY i.id DESC LIMIT 0, {MOST_INVESTIGATIONS}"
+    return [*own, *(one for one in session.search(text) if one["id"] not in known)]
 
 
 def hidden_notes(preview: Preview) -> list[tuple[str, str]]:

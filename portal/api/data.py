@@ -38,7 +38,7 @@ from portal.api.data_schemas import (
     SearchItemsOut,
     SelectionIn,
 )
-from portal.find import Found, as_wire
+from portal.find import Found, as_wire, investigation_as_wire
 from portal.jobs import Preview, Request
 from portal.offers import Offer, offers
 from portal.provenance_graph import Expansion, Kind, Node, graph_of
@@ -213,7 +213,8 @@ def form(given: dict[str, Any], name: str) -> Any:
     if text.argument_fault:
         faults = {**preview.faults, "arguments": [text.argument_fault]}
         preview = replace(preview, command=(), faults=faults)
-    return _preview(preview)
+    found = job_form.investigations(user.catalog, preview)
+    return {**_preview(preview), "investigations": list(map(investigation_as_wire, found))}
 
 
 @blueprint.route("/downloads", methods=["POST"])

@@ -49,10 +49,11 @@ class SearchIn(WireSchema):
 
 
 class ParameterOut(WireSchema):
-    """A parameter; its value stands under the name of its kind."""
+    """A parameter; its value stands under the name of its kind, too."""
 
     name = fields.String()
     units = fields.String()
+    value = fields.Raw(metadata={"description": "a number, a text, or a moment as text"})
     numeric_value = fields.Float()
     string_value = fields.String()
     date_time_value = fields.String()
@@ -318,6 +319,9 @@ class FormOut(WireSchema):
     question = fields.Nested(QuestionOut, allow_none=True)
     quantities = fields.Dict(keys=fields.String(), values=fields.Dict())
     investigation_id = fields.Integer(allow_none=True)
+    investigations = fields.List(
+        fields.Nested(InvestigationOut), metadata={"description": "where results may go"}
+    )
 
 
 class DownloadIn(WireSchema):

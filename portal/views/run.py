@@ -9,7 +9,6 @@ from urllib.parse import quote, urlencode
 from flask import Blueprint, flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from ijp.catalog import Entity
 from ijp.errors import (
     ConflictError,
     NotFoundError,
@@ -28,8 +27,6 @@ from portal.services import services
 from portal.sessions import User, login_required, require_user
 
 blueprint = Blueprint("run", __name__, url_prefix="/run")
-
-MOST_INVESTIGATIONS = 500
 
 
 @blueprint.get("/<path:name>")
@@ -129,7 +126,7 @@ def _page(
         other_faults=_elsewhere(preview, shown),
         refusal=refusal,
         command=job_form.command_line(preview.command),
-        investigations=_investigations(user, preview),
+        investigations=job_form.investigations(user.catalog, preview),
         address=address(job_type, selection),
         address_without=lambda kind, id: address(job_type, _without(selection, kind, id)),
         quantities=preview.quantities,
@@ -167,16 +164,6 @@ def _elsewhere(preview: Preview, faults: Mapping[str, list[str]]) -> list[str]:
     shown = {"inputs", "arguments", "investigationId", "oneJob"}
     shown |= {one.option.key for one in preview.offered if one.offered}
     return [f"{name}: {text}" for name, all in faults.items() if name not in shown for text in all]
-
-
-def _investigations(user: User, preview: Preview) -> list[Entity]:
-    """Where results may go: those of the inputs first, then the newest others."""
-    if not preview.job_type.creates_provenance:
-        return []
-    own = preview.selected.investigations
-    text = f"SELECT i FROM Investigation i ORDER BY i.id DESC LIMIT 0, {MOST_INVESTIGATIONS}"
-    known = {one["id"] for one in own}
-    return [*own, *(one for one in user.catalog.search(text) if one["id"] not in known)]
 
 
 def _submitted(jobs: list[JobRecord]) -> ResponseReturnValue:
