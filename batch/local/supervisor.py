@@ -242,7 +242,9 @@ def main(folder: str, mark: str) -> None:
     schedule.remove_lock(folder, mark)
     os.close(schedule.LOCK_DESCRIPTOR)
     wake(folder)
-    _advance(spool)
+    # Told to stop, as all are when the machine goes down, it must start no job that dies with it.
+    if not _told_to_stop:
+        _advance(spool)
 
 
 def _settle() -> None:

@@ -73,6 +73,7 @@ def change(spool_folder, statement, *values):
         spool.execute(statement, values)
 
 
+@pytest.mark.slow
 def test_each_job_runs_once_wherever_its_submitter_is_killed(
     make_local, wait_for, tmp_path, spool_folder
 ):
@@ -91,6 +92,7 @@ def test_each_job_runs_once_wherever_its_submitter_is_killed(
     assert Counter(ran.read_text().split()) == Counter(dict.fromkeys(accepted, 1))
 
 
+@pytest.mark.slow
 def test_no_job_runs_twice_wherever_its_supervisor_is_killed(
     make_local, make_spec, wait_for, supervisors
 ):
@@ -223,13 +225,20 @@ def test_job_waits_while_no_process_can_be_started(make_local, make_spec, wait_f
     assert wait_for(engine, batch_id).succeeded
 
 
-def test_supervisor_that_is_told_to_stop_ends_its_job(make_local, make_spec, wait_for, supervisors):
-    engine = make_local()
-    batch_id = engine.submit(make_spec("sleep", "1000"))
-    wait_for(engine, batch_id, EngineState.RUNNING)
+def test_supervisor_that_is_told_to_stop_ends_its_job(
+    make_local, make_spec, wait_for, supervisors, wait_until
+):
+    """And starts no other, which the end of the machine would kill."""
+    engine = make_local(slots=1)
+    spec, waiting = make_spec("sh", "-c", "echo on; exec sleep 1000"), make_spec("true")
+    batch_id, waiting_id = engine.submit_many([spec, waiting])
+    wait_until(lambda: spec.stdout.exists() and spec.stdout.read_text() == "on\n")
     os.kill(supervisors()[0], signal.SIGTERM)
+    wait_until(lambda: not supervisors())
+    assert not waiting.stdout.exists()
     status = wait_for(engine, batch_id)
     assert status.reason == "the job's supervisor was told to stop"
+    assert wait_for(engine, waiting_id).succeeded
 
 
 def test_owners_take_turns(make_local, make_spec, wait_for, tmp_path):
