@@ -70,6 +70,10 @@ class Resolver:
             NotFoundError: A datafile or dataset does not exist, or the datafile has no content.
             NotAuthorizedError: The user may not read one, or not its investigation or facility.
         """
+        if asked == Selection():
+            # Nobody without a session is answered, not even about nothing.
+            self._session.user_name()
+            return []
         rows = {row[0]: row for row in self._by_id(asked.datafile_ids)}
         for id in asked.datafile_ids:
             if id not in rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import zlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -106,22 +107,23 @@ class Depot:
     def _receive(
         self, blocks: Iterator[bytes], upload: Upload, new: NewDatafile
     ) -> tuple[int, int]:
+        """Write all blocks; a block is written while the next one arrives."""
         crc = size = looked = 0
-        for block in blocks:
-            size += len(block)
-            if size - looked >= _LOOK_AT_SPACE_BYTES:
-                self._check_space(size, size)
-                looked = size
-            upload.write(block)
-            crc = zlib.crc32(block, crc)
+        with ThreadPoolExecutor(1, "upload") as writer:
+            writing: Future[None] | None = None
+            for block in blocks:
+                size += len(block)
+                if size - looked >= _LOOK_AT_SPACE_BYTES:
+                    self._check_space(size, size)
+                    looked = size
+                crc = zlib.crc32(block, crc)
+                if writing:
+                    writing.result()
+                writing = writer.submit(upload.write, block)
+            if writing:
+                writing.result()
         self._check_space(size, size)
-        if new.length is not None and size != new.length:
-            raise BadRequestError(f"the upload ended after {size} of {new.length} bytes")
-        if new.crc32 is not None and crc != new.crc32:
-            raise BadRequestError(
-                f"the content has the CRC-32 {crc:08x}, not {new.crc32:08x}: it was changed on "
-                "the way and has not been stored"
-            )
+        _check_received(new, size, crc)
         return crc, size
 
     def _check_space(self, size: int, written: int = 0) -> None:
@@ -194,3 +196,14 @@ class Depot:
             return self._storage.dataset_of(datafile.location) == datafile.dataset_id
         except NotFoundError:
             return False
+
+
+def _check_received(new: NewDatafile, size: int, crc: int) -> None:
+    """Refuse what is not what was announced."""
+    if new.length is not None and size != new.length:
+        raise BadRequestError(f"the upload ended after {size} of {new.length} bytes")
+    if new.crc32 is not None and crc != new.crc32:
+        raise BadRequestError(
+            f"the content has the CRC-32 {crc:08x}, not {new.crc32:08x}: it was changed on "
+            "the way and has not been stored"
+        )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import secrets
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,19 +104,26 @@ class Site:
     dataset_type_id: int
     investigation_ids: tuple[int, int]
     dataset_ids: tuple[int, int]
+    sessions: dict[str, CatalogSession] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
         """Where everything of the site is."""
         return self.settings_file.parent
 
-    def catalog(self, user: str = "ana") -> CatalogSession:
+    def login(self, user: str = "ana") -> CatalogSession:
         """A new session of a user."""
         client = CatalogClient("http://catalog.embedded/icat", self.process.http)
         return client.login("simple", {"username": user, "password": self.passwords[user]})
 
+    def catalog(self, user: str = "ana") -> CatalogSession:
+        """The user's session, the same one each time."""
+        if user not in self.sessions:
+            self.sessions[user] = self.login(user)
+        return self.sessions[user]
+
     def datastore(self, user: str = "ana") -> DatastoreSession:
-        """The data service with a new session of a user."""
+        """The data service with the user's session."""
         client = DatastoreClient("http://datastore.embedded/ids", self.process.http)
         return client.session(self.catalog(user).session_id)
 
@@ -146,27 +152,46 @@ reader = {{ authenticator = "simple", username = "root", password_file = "secret
 """
 
 
+@pytest.fixture(scope="session")
+def _site_template(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A site on SQLite from which others are copied: making one takes a second."""
+    return _made_site(tmp_path_factory.mktemp("facility") / "site")
+
+
 @pytest.fixture
-def facility_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
+def facility_site(tmp_path: Path, _site_template: Site) -> Callable[..., Site]:
     """Makes a site (see ``Site``): ``facility_site()``.
 
     Arguments: ``database_url`` (SQLite without), ``more`` (lines for the end of the settings file,
-    which is in the table ``[datastore]`` there; a later table may begin with them).
+    which is in the table ``[datastore]`` there; a later table may begin with them). Other settings
+    can be changed by environment variables before, such as ``CATALOG__MAX_ENTITIES``.
     """
-    yield partial(_made_site, tmp_path / "site")
-    gc.collect()
+
+    def facility_site(*, database_url: str = "", more: str = "") -> Site:
+        folder = tmp_path / "site"
+        if database_url:
+            return _made_site(folder, database_url=database_url, more=more)
+        shutil.copytree(_site_template.folder, folder)
+        settings_file = _write_settings(folder, "", more)
+        return replace(
+            _site_template,
+            settings_file=settings_file,
+            process=Process(settings_file),
+            sessions={},
+        )
+
+    return facility_site
 
 
 def _made_site(folder: Path, *, database_url: str = "", more: str = "") -> Site:
     secrets_folder = folder / "secrets"
     secrets_folder.mkdir(parents=True)
-    settings_file = folder / "ijp.toml"
-    url = database_url or f"sqlite:///{folder}/{{service}}.db"
-    settings_file.write_text(_SITE_SETTINGS.format(database_url=url, more=more))
+    settings_file = _write_settings(folder, database_url, more)
     words = {user: secrets.token_hex(16) for user in ("root", "ana", "ben")}
+    hashes = {user: generate_password_hash(w, "pbkdf2:sha256:1000") for user, w in words.items()}
     _write_secret(
         secrets_folder / "simple_users.toml",
-        "".join(f'{user} = "{generate_password_hash(w)}"\n' for user, w in words.items()),
+        "".join(f'{user} = "{hash}"\n' for user, hash in hashes.items()),
     )
     _write_secret(secrets_folder / "root", words["root"])
     for name in ("catalog", "datastore"):
@@ -175,6 +200,13 @@ def _made_site(folder: Path, *, database_url: str = "", more: str = "") -> Site:
     client = CatalogClient("http://catalog.embedded/icat", process.http)
     root = client.login("simple", {"username": "root", "password": words["root"]})
     return Site(settings_file, process, words, **_fill(root))
+
+
+def _write_settings(folder: Path, database_url: str, more: str) -> Path:
+    settings_file = folder / "ijp.toml"
+    url = database_url or f"sqlite:///{folder}/{{service}}.db"
+    settings_file.write_text(_SITE_SETTINGS.format(database_url=url, more=more))
+    return settings_file
 
 
 def _write_secret(path: Path, text: str) -> None:
