@@ -98,7 +98,8 @@ def _name_faults(job_type: JobType) -> Iterator[Problem]:
 
 def _program_faults(job_type: JobType, *, programs_here: bool) -> Iterator[Problem]:
     assert job_type.source is not None
-    fault = _program_fault(job_type.program[0]) if programs_here else None
+    programs = job_type.source.parent.parent / "bin"
+    fault = _program_fault(job_type.program[0], programs) if programs_here else None
     if fault is not None:
         yield Problem(job_type.source, None, Severity.ERROR, *fault)
     if _SHELL & set(job_type.executable):
@@ -107,9 +108,10 @@ def _program_faults(job_type: JobType, *, programs_here: bool) -> Iterator[Probl
         yield Problem(job_type.source, None, Severity.WARNING, message, advice)
 
 
-def _program_fault(program: str) -> tuple[str, str] | None:
+def _program_fault(program: str, programs: Path) -> tuple[str, str] | None:
     if "/" not in program:
-        if shutil.which(program):
+        # As jobs look for it: the facility's programs first.
+        if shutil.which(program, path=f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"):
             return None
         return f"program {program!r} is not found", "install it, or write its whole path"
     path = Path(program)

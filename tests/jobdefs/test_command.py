@@ -35,7 +35,7 @@ def string_options(number):
 _strings = st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(_strings, _strings)
 @example([""], ["", ""])
 @example(["a\nb", "\r\n", "'", '"', "\\", "$(id)", "`id`", "*", "-", "--", "é", "\x1b[31m"], ["\n"])
@@ -47,7 +47,7 @@ def test_a_program_receives_what_was_sent(values, own):
     assert received(arguments(job_type, choices)) == sent
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(_strings)
 @example(["--sessionid", "--", "a\n"])
 def test_what_is_checked_is_refused_or_unchanged(values):

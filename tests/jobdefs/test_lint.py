@@ -172,6 +172,7 @@ def test_programs_are_looked_for(lint_of, tmp_path):
     assert advice == f"chmod +x {script}"
     script.chmod(0o755)
     assert lint_of(program="bin/mine") == []
+    assert lint_of(program="mine") == []
     assert lint_of(program="true") == []
 
 
