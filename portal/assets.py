@@ -60,8 +60,10 @@ def send(digest: str, name: str) -> ResponseReturnValue:
         answer.cache_control.public = True
         answer.cache_control.immutable = True
     else:
+        # a module that another one imports has the address of that one
         answer.cache_control.no_cache = True
-    return answer
+    answer.set_etag(found.digest, weak=True)
+    return answer.make_conditional(request)
 
 
 @lru_cache(maxsize=64)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from flask import Flask
 
+from ijp.catalog import parse_date
 from portal.moments import now
 
 EXACT = 2**53
@@ -64,10 +65,12 @@ def duration(length: timedelta | float | None) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
-def age(moment: datetime | None) -> str:
-    """How long ago, in one unit, such as ``5 min ago``."""
-    if moment is None:
+def age(moment: datetime | str | None) -> str:
+    """How long ago, in one unit, such as ``5 min ago``; text is a moment of the wire."""
+    if moment is None or moment == "":
         return ""
+    if isinstance(moment, str):
+        moment = parse_date(moment)
     seconds = (now() - moment).total_seconds()
     if seconds < 5:
         return "just now"
@@ -80,7 +83,7 @@ def moment(when: datetime | str | None) -> str:
     if when is None or when == "":
         return ""
     if isinstance(when, str):
-        when = datetime.fromisoformat(when)
+        when = parse_date(when)
     utc = when.astimezone(UTC) if when.tzinfo else when
     return f"{utc:%Y-%m-%d %H:%M:%S} UTC"
 
@@ -90,9 +93,9 @@ def count(number_of: int, thing: str) -> str:
     return f"{number_of:,} {thing}{'' if number_of == 1 else 's'}"
 
 
-def shell(command: Sequence[str]) -> str:
-    """A command as a shell would take it, for reading and copying; nothing here runs it."""
-    return " ".join(shlex.quote(part) for part in command)
+def shell(command: Sequence[str]) -> list[str]:
+    """The parts of a command as a shell would take them, for reading; nothing here runs it."""
+    return [shlex.quote(part) for part in command]
 
 
 def plain(text: str) -> str:
@@ -115,14 +118,16 @@ def _overwritten(line: str) -> str:
 
 
 def resource(name: str, value: float) -> str:
-    """A limit of a job in words."""
-    unit = {"cores": "core", "memory_mib": "MiB of memory"}.get(name)
+    """A limit of a job in words; of one that is not known here, its name and value."""
     if name == "cores":
         return count(int(value), "core")
-    if unit:
-        return f"{value:,} {unit}"
-    kind = {"wall_seconds": "of time", "cpu_seconds": "of computing"}.get(name, name)
-    return f"{duration(float(value))} {kind}"
+    if name == "memoryMiB":
+        return f"{size(int(value) * 1024**2)} of memory"
+    if name == "wallMinutes":
+        return f"{duration(60 * value)} of time"
+    if name == "cpuMinutes":
+        return f"{duration(60 * value)} of computing"
+    return f"{name} {value}"
 
 
 def install(app: Flask) -> None:

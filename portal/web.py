@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask, Response, g, has_request_context, make_response, render_template, request
 
 from ijp import errors
-from portal import assets, formats
+from portal import assets, facility_name, formats
 from portal.job_counts import JobCounts
 from portal.services import services
 from portal.sessions import User, current_user
@@ -83,10 +83,13 @@ def install(app: Flask) -> None:
 def _frame() -> dict[str, Any]:
     """What the frame around every page shows."""
     viewer = _viewer()
+    facility = facility_name.of(services().settings.facility_folder, services().settings.facility)
     pages = [page for page in _PAGES if page[0] != "admin" or (viewer and viewer.is_admin)]
     return {
         "viewer": viewer,
         "facility_name": services().settings.facility,
+        "facility_title": facility.title,
+        "facility_url": facility.url,
         "main_pages": pages,
         "current_page": (request.blueprint or "") if request else "",
         "my_jobs": viewer and JobCounts.of(services(), viewer.name),

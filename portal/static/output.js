@@ -7,6 +7,7 @@ const FIRST_PIECE = 64 * 1024;
 const pre = document.getElementById("output");
 const address = pre.dataset.address;
 const toEnd = document.getElementById("to-end");
+const frame = document.getElementById("output-frame");
 const nothing = document.getElementById("output-empty");
 const sizeText = document.getElementById("output-size");
 const earlier = document.getElementById("earlier-button");
@@ -67,6 +68,7 @@ async function readOn() {
     end += bytes.length;
     trim();
     nothing.hidden = true;
+    frame.hidden = false;
     if (following) pre.scrollTop = pre.scrollHeight;
     find.refresh();
   }

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from flask import Blueprint, Response, flash, make_response, redirect, render_template, request
+from flask import Blueprint, Response, flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from ijp.errors import BadRequestError, PortalError
@@ -112,11 +112,12 @@ def _query(values: dict[str, str]) -> str:
 
 def _fragment(template: str, *, final: bool = False, **context: Any) -> Response:
     """A part of a page; 304 if the browser has just this already."""
-    response = make_response(render_template(template, **context))
+    response = Response(render_template(template, **context))
     if final:
         response.headers["X-Final"] = "1"
     response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:32])
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 @blueprint.get("/<reference>")

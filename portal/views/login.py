@@ -45,7 +45,7 @@ def _try(authenticators: tuple[Authenticator, ...], chosen: Authenticator) -> Re
         fault = f"That did not work: {refusal.message}. Check what you typed and try again."
         return _page(authenticators, chosen, fault=fault, typed=typed), 401
     answer = redirect(_destination(), 303)
-    services().sessions.set_cookie(answer, cookie)  # type: ignore[arg-type]
+    services().sessions.set_cookie(answer, cookie)
     answer.set_cookie(
         "ijp_authenticator",
         chosen.mnemonic,
@@ -115,6 +115,6 @@ def log_out() -> ResponseReturnValue:
     """End the session."""
     answer = redirect(url_for(".log_in"), 303)
     if user := current_user():
-        services().sessions.logout(user, answer)  # type: ignore[arg-type]
+        services().sessions.logout(user, answer)
         flash("You are logged out. Your jobs go on.", "success")
     return answer
