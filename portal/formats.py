@@ -67,7 +67,7 @@ def duration(length: timedelta | float | None) -> str:
 
 def age(moment: datetime | str | None) -> str:
     """How long ago, in one unit, such as ``5 min ago``; text is a moment of the wire."""
-    if moment is None or moment == "":
+    if not moment:
         return ""
     if isinstance(moment, str):
         moment = parse_date(moment)
@@ -80,7 +80,7 @@ def age(moment: datetime | str | None) -> str:
 
 def moment(when: datetime | str | None) -> str:
     """A date and time to the second, in UTC; what a script may replace by the reader's own."""
-    if when is None or when == "":
+    if not when:
         return ""
     if isinstance(when, str):
         when = parse_date(when)

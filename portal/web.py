@@ -82,7 +82,7 @@ def install(app: Flask) -> None:
 
 def _frame() -> dict[str, Any]:
     """What the frame around every page shows."""
-    viewer = _viewer()
+    viewer, after_fault = _viewer(), g.get("after_fault", False)
     facility = facility_name.of(services().settings.facility_folder, services().settings.facility)
     pages = [page for page in _PAGES if page[0] != "admin" or (viewer and viewer.is_admin)]
     return {
@@ -92,14 +92,15 @@ def _frame() -> dict[str, Any]:
         "facility_url": facility.url,
         "main_pages": pages,
         "current_page": (request.blueprint or "") if request else "",
-        "my_jobs": viewer and JobCounts.of(services(), viewer.name),
+        "my_jobs": JobCounts.of(services(), viewer.name) if viewer and not after_fault else None,
     }
 
 
 def _viewer() -> User | None:
     """Who looks at the page; nobody when just that could not be found out."""
-    if g.get("without_viewer"):
-        return None
+    if g.get("after_fault"):
+        found: User | None = g.get("user")
+        return found
     try:
         return current_user()
     except errors.PortalError:
@@ -110,7 +111,7 @@ def error_page(error: errors.PortalError, status: int) -> Response:
     """What went wrong, with which thing, and what to do; JSON for programs."""
     if not has_request_context() or for_programs():
         return json_answer(error, status)
-    g.without_viewer = status >= 500
+    g.after_fault = status >= 500
     page = render_template(
         "error.html",
         title=_TITLES.get(status, "Something went wrong here"),
