@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from ijp.catalog import Entity
 from ijp.errors import (
     ConflictError,
     NotFoundError,
@@ -109,11 +111,17 @@ class Plan:
 
     def investigations_of(self, inputs: Inputs) -> set[int]:
         """The investigations that a job's inputs are from."""
-        datasets = {int(one["id"]): one for one in self.selected.datasets}
-        files = {int(one["id"]): one["dataset"] for one in self.selected.datafiles}
-        parents = [datasets[id] for id in inputs.dataset_ids]
-        parents += [files[id] for id in inputs.datafile_ids]
-        return {int(one["investigation"]["id"]) for one in parents if one.get("investigation")}
+        datasets, datafiles = self._origins
+        found = {datasets[id] for id in inputs.dataset_ids}
+        found |= {datafiles[id] for id in inputs.datafile_ids}
+        return found - {0}
+
+    @cached_property
+    def _origins(self) -> tuple[dict[int, int], dict[int, int]]:
+        """By dataset id and by datafile id, the investigation; 0 where the user sees none."""
+        datasets = {int(one["id"]): _origin(one) for one in self.selected.datasets}
+        files = {int(one["id"]): _origin(one["dataset"]) for one in self.selected.datafiles}
+        return datasets, files
 
     def arguments(self, inputs: Inputs) -> list[str]:
         """The arguments of one of the jobs, without what the portal appends."""
@@ -192,6 +200,10 @@ def plan(definitions: Definitions, user: User, request: Request) -> Plan:
     )
     _check_investigation(made, user, faults)
     return made
+
+
+def _origin(dataset: Entity) -> int:
+    return int((dataset.get("investigation") or {}).get("id", 0))
 
 
 def _job_type(definitions: Definitions, user: User, request: Request) -> JobType:

@@ -1,9 +1,12 @@
-"""A whole portal on a small facility: real catalog, data service, engine, and real HTTP for jobs."""
+"""A whole portal on a small facility: real catalog, data service, engine, and HTTP for jobs."""
 
 from __future__ import annotations
 
+import gc
 import os
+import shutil
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -121,9 +124,7 @@ class Portal:
         store = DatastoreClient("http://datastore.embedded/ids", self.process.http)
         session = store.session(self.root.session_id)
         for file, content in ({"a.txt": b"hello"} if files is None else files).items():
-            session.put(
-                [content], name=file, dataset_id=made, datafile_format_id=int(formats[0])
-            )
+            session.put([content], name=file, dataset_id=made, datafile_format_id=int(formats[0]))
         return made
 
     def wait(
@@ -153,35 +154,78 @@ class Portal:
         return found
 
 
-def _made(folder: Path, database_url: str) -> tuple[Portal, Any]:
-    server = make_server("127.0.0.1", 0, lambda _, __: [], threaded=True)
-    url = f"http://127.0.0.1:{server.server_port}"
+_NO_URL = "http://127.0.0.1:9"
+
+
+def _installed(folder: Path, database_url: str = "") -> None:
+    """Make an installation with the facility loaded."""
     made = installation.make(
-        folder, facility=str(FACILITY), database_url=database_url, public_url=url, slots=4
+        folder, facility=str(FACILITY), database_url=database_url, public_url=_NO_URL, slots=4
     )
     installation.add_users(folder / "secrets", PASSWORDS)
     text = made.settings_file.read_text()
     made.settings_file.write_text(text + "grace_seconds = 0.5\n")
-    installed = services()
     for name in ("catalog", "datastore", "portal"):
-        installed[name].upgrade(made.settings_file)
+        services()[name].upgrade(made.settings_file)
     process = Process(made.settings_file)
-    catalog = CatalogClient("http://catalog.embedded/icat", process.http)
-    words = made.root_password_file.read_text().strip()
-    root = catalog.login("simple", {"username": "root", "password": words})
-    for _ in facility.load(root, facility.read(FACILITY), "simple/ijp"):
+    for _ in facility.load(_root(process), facility.read(FACILITY), "simple/ijp"):
         pass
-    server.app = Router(process, [installed[name] for name in installed])
-    return Portal(made.settings_file, process, url, root), server
+    process.http.close()
+    gc.collect()
+
+
+def _root(process: Process) -> CatalogSession:
+    catalog = CatalogClient("http://catalog.embedded/icat", process.http)
+    words = (process.settings_file.parent / "secrets" / "root_password").read_text().strip()
+    return catalog.login("simple", {"username": "root", "password": words})
+
+
+@pytest.fixture(scope="session")
+def installation_to_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An installation on SQLite that nobody serves."""
+    folder = tmp_path_factory.mktemp("to_copy") / "portal"
+    _installed(folder)
+    return folder
+
+
+def _served(folder: Path) -> tuple[Portal, Any]:
+    """Serve an installation at an address of its own."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    settings_file = folder / installation.SETTINGS_FILE
+    settings_file.write_text(settings_file.read_text().replace(_NO_URL, url))
+    process = Process(settings_file)
+    router = Router(process, list(services().values()))
+    server = make_server("127.0.0.1", port, router, threaded=True)
+    return Portal(settings_file, process, url, _root(process)), server
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _copied(source: Path, folder: Path) -> None:
+    shutil.copytree(source, folder)
+    settings_file = folder / installation.SETTINGS_FILE
+    text = settings_file.read_text().replace(str(source), str(folder))
+    settings_file.write_text(text)
 
 
 @pytest.fixture
-def make_portal(tmp_path: Path) -> Iterator[Callable[..., Portal]]:
+def make_portal(tmp_path: Path, installation_to_copy: Path) -> Iterator[Callable[..., Portal]]:
     """Makes a portal: ``make_portal(database_url="", dispatcher=True)``."""
     made: list[tuple[Portal, Any, threading.Thread]] = []
 
     def make_portal(database_url: str = "", *, dispatcher: bool = True) -> Portal:
-        portal, server = _made(tmp_path / f"portal{len(made)}", database_url)
+        folder = tmp_path / f"portal{len(made)}"
+        if database_url:
+            _installed(folder, database_url)
+        else:
+            _copied(installation_to_copy, folder)
+        portal, server = _served(folder)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         made.append((portal, server, thread))
@@ -198,7 +242,7 @@ def make_portal(tmp_path: Path) -> Iterator[Callable[..., Portal]]:
         server.server_close()
         portal.process.http.close()
         for client in portal.users.values():
-            client._transport._http.close()  # noqa: SLF001  # it has no other end
+            client._transport._http.close()  # it has no other end
 
 
 @pytest.fixture
