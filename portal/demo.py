@@ -178,7 +178,7 @@ def _segment(ana: PortalClient, hits: list[Record], say: Say) -> list[int]:
         outputs = ana.job(job["id"])["outputs"]["datasets"]
         if len(outputs) != 1:
             raise DemoError(f"job {job['id']} made {len(outputs)} datasets, one was expected")
-        made.append(int(outputs[0]["id"]))
+        made.append(int(outputs[0]))
     for id in made:
         dataset = ana.dataset(id)
         shown = {one["name"]: one["value"] for one in dataset["parameters"]}

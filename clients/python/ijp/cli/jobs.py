@@ -248,9 +248,8 @@ def _job_lines(job: Record) -> Iterator[str]:
     if job.get("command"):
         yield "  command    " + " ".join(map(_quoted, job["command"]))
     for word, things in (("inputs", job.get("inputs")), ("results", job.get("outputs"))):
-        named = [f"{one.get('name')} ({one['id']})" for one in (things or {}).get("datasets", [])]
-        if named:
-            yield f"  {word:10} " + ", ".join(named)
+        if numbers := (things or {}).get("datasets"):
+            yield f"  {word:10} datasets {', '.join(map(str, numbers))}"
     if job.get("exitCode") is not None:
         yield f"  exit code  {job['exitCode']}"
 
