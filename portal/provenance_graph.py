@@ -15,6 +15,7 @@ from portal.selection import entities
 DEPTH = 2
 MOST_DEPTH = 20
 MOST_BESIDE_JOB = 12
+MOST_SIBLINGS = 2
 MOST_LOOSE_FILES = 4
 MOST_NODES = 400
 MOST_IN_CLOSURE = 10_000
@@ -173,13 +174,13 @@ _CHILDREN = (
     " JOIN j.outputDataCollection.dataCollectionDatasets o WHERE i.datafile.dataset.id IN {}",
 )
 _HAS_MAKER = (
-    "SELECT DISTINCT o.dataset.id FROM Job j"
+    "SELECT DISTINCT o.dataset.id, j.id FROM Job j"
     " JOIN j.outputDataCollection.dataCollectionDatasets o WHERE o.dataset.id IN {}",
 )
 _HAS_USER = (
-    "SELECT DISTINCT i.dataset.id FROM Job j"
+    "SELECT DISTINCT i.dataset.id, j.id FROM Job j"
     " JOIN j.inputDataCollection.dataCollectionDatasets i WHERE i.dataset.id IN {}",
-    "SELECT DISTINCT i.datafile.dataset.id FROM Job j"
+    "SELECT DISTINCT i.datafile.dataset.id, j.id FROM Job j"
     " JOIN j.inputDataCollection.dataCollectionDatafiles i WHERE i.datafile.dataset.id IN {}",
 )
 
@@ -205,10 +206,13 @@ def _closure(session: CatalogSession, dataset_id: int, templates: Sequence[str])
 
 
 def _ids(session: CatalogSession, templates: Sequence[str], ids: Sequence[int]) -> Iterable[int]:
+    return (int(row) for row in _rows(session, templates, ids) if row is not None)
+
+
+def _rows(session: CatalogSession, templates: Sequence[str], ids: Sequence[int]) -> Iterable[Any]:
     for start in range(0, len(ids), _AT_ONCE):
         for template in templates:
-            rows = session.search(query(template, ids[start : start + _AT_ONCE]))
-            yield from (int(row) for row in rows if row is not None)
+            yield from session.search(query(template, ids[start : start + _AT_ONCE]))
 
 
 def graph_of(session: CatalogSession, dataset_id: int, expansion: Expansion | None = None) -> Graph:
@@ -269,12 +273,13 @@ class _Walk:
 
     def _job(self, job: Entity) -> None:
         id, its = f"job:{job['id']}", job.get("application") or {}
-        name = f"{its.get('name', 'job')} {its.get('version', '')}".strip()
+        name = str(its.get("name", "job"))
         made = str(job.get("createTime", ""))[:16].replace("T", " ")
         self._add(Node(id, Kind.JOB, name, made, int(job["id"]), public_id=_public_id(job)))
         if its:
             program = f"application:{its['id']}"
-            self._add(Node(program, Kind.APPLICATION, str(its["name"]), str(its["version"])))
+            version = f"version {its['version']}"
+            self._add(Node(program, Kind.APPLICATION, str(its["name"]), version))
             self._edge(program, id, "ran")
         opened = job["id"] in self._expansion.jobs
         for datasets, way in ((_inputs(job), "input"), (_outputs(job), "output")):
@@ -283,12 +288,15 @@ class _Walk:
 
     def _beside(self, job: str, datasets: list[Entity], way: str, opened: bool) -> None:
         # What is there already comes first, so that a chain is never cut by the limit.
-        datasets.sort(key=lambda one: f"dataset:{one['id']}" not in self._graph.nodes)
-        shown = datasets if opened or len(datasets) <= MOST_BESIDE_JOB else datasets[:10]
+        known = [one for one in datasets if f"dataset:{one['id']}" in self._graph.nodes]
+        others = [one for one in datasets if one not in known]
+        most = MOST_SIBLINGS if known else MOST_BESIDE_JOB
+        shown = [*known, *(others if opened or len(others) <= most else others[: most - 1])]
         for one in shown:
             self._between(job, self._dataset(one), way)
         if rest := len(datasets) - len(shown):
-            more = Node(f"more:{job}:{way}", Kind.MORE, f"{rest} more datasets", "", rest)
+            text = f"{rest} more dataset{'s' if rest > 1 else ''}"
+            more = Node(f"more:{job}:{way}", Kind.MORE, text, "", rest)
             self._add(more)
             self._between(job, more.id, way)
 
@@ -343,10 +351,11 @@ class _Walk:
             ("later", "on", _HAS_USER),
         ):
             open_ends = sorted(set(ids) - self._explored[way])
-            for id in set(_ids(self._session, templates, open_ends)):
-                node = nodes[f"dataset:{id}"]
-                changes: Mapping[str, Any] = {name: True}
-                nodes[node.id] = replace(node, **changes)
+            for id, job in _rows(self._session, templates, open_ends):
+                if job not in self._jobs:
+                    node = nodes[f"dataset:{id}"]
+                    changes: Mapping[str, Any] = {name: True}
+                    nodes[node.id] = replace(node, **changes)
 
 
 def _linked(job: Entity, collection: str, what: str) -> list[Entity]:

@@ -26,6 +26,7 @@ from portal.services import services
 from portal.sessions import User, login_required, require_user
 
 blueprint = Blueprint("dataset", __name__)
+blueprint.add_app_template_test(is_picture, "picture")
 
 FILES_SHOWN = 100
 _WHOLE = "Dataset d INCLUDE d.parameters AS its, its.type, d.type, d.investigation AS i, i.facility"
@@ -47,7 +48,6 @@ def show(dataset_id: int) -> ResponseReturnValue:
         dataset=Found.of(entity),
         files=files[:FILES_SHOWN],
         more_files=files[FILES_SHOWN - 1]["id"] if len(files) > FILES_SHOWN else None,
-        is_picture=is_picture,
         offers=[one for one in found if one.fits],
         quote=quote,
         public_url=services().settings.public_url.rstrip("/"),
