@@ -33,7 +33,7 @@ def answer(error: errors.PortalError, _: int = 0) -> Response:
     body: dict[str, object] = {"code": code, "message": error.message}
     if error.offset is not None:
         body["offset"] = error.offset
-    if status >= 500 and (number := logs.correlation_id()):
+    if code == "INTERNAL" and (number := logs.correlation_id()):
         body["correlationId"] = number
     made = jsonify(body)
     made.status_code = status

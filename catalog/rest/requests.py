@@ -57,7 +57,11 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _shown(found: object) -> str:
-    text = found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+    """The beginning of a text, or of something from JSON."""
+    try:
+        text = found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+    except RecursionError:
+        text = "…"
     return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "…"
 
 

@@ -171,10 +171,9 @@ def _queries(document: object) -> tuple[dict[str, str], list[int]]:
 
 def _json(document: object) -> Response:
     try:
-        text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(document, allow_nan=False, separators=(",", ":"))
     except ValueError:
-        document = _without_nan(document)
-        text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(_without_nan(document), allow_nan=False, separators=(",", ":"))
     return Response(text, mimetype="application/json")
 
 

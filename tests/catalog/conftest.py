@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +79,57 @@ class Rest:
         return body
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], str]:
+    """Makes databases to copy, which have the tables already: one of each kind, when needed."""
+    folder = tmp_path_factory.mktemp("template")
+
+    @cache
+    def template(kind: str, server: str) -> str:
+        url = f"{server}/template_catalog" if server else f"sqlite:///{folder}/catalog.db"
+        if server:
+            _administer(server, "CREATE DATABASE template_catalog")
+        engine = database.engine_for(url, "catalog")
+        database.upgrade(engine, "catalog")
+        engine.dispose()
+        return "template_catalog" if server else f"{folder}/catalog.db"
+
+    return template
+
+
+def _administer(server: str, statement: str) -> None:
+    admin = create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(statement))
+    admin.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def migrated_url(
+    request: pytest.FixtureRequest, template: Callable[[str, str], str], tmp_path: Path
+) -> Iterator[str]:
+    """The URL of a fresh database of each kind with the catalog's tables, as in the settings."""
+    if request.param == "sqlite":
+        shutil.copyfile(template("sqlite", ""), tmp_path / "catalog.db")
+        yield f"sqlite:///{tmp_path}/{{service}}.db"
+        return
+    server = str(request.getfixturevalue("postgresql_server"))
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    _administer(server, f"CREATE DATABASE {name} TEMPLATE {template('postgresql', server)}")
+    yield f"{server}/{name}"
+    _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
-def settings_file(database_url: str, tmp_path: Path) -> Path:
+def engine_of(migrated_url: str) -> Iterator[Callable[[str], Engine]]:
+    """Gives the catalog's engine: ``engine_of("catalog")``."""
+    engine = database.engine_for(migrated_url, "catalog")
+    yield {"catalog": engine}.__getitem__
+    engine.dispose()
+
+
+@pytest.fixture
+def settings_file(migrated_url: str, tmp_path: Path) -> Path:
     """Settings for a fresh database; users root (a root user) and ana, anon, and none in db."""
     users = tmp_path / "users.toml"
     users.write_text("".join(f'{name} = "{hash}"\n' for name, hash in _HASH.items()))
@@ -87,7 +138,7 @@ def settings_file(database_url: str, tmp_path: Path) -> Path:
     path.write_text(
         f"""
 [common]
-database_url = "{database_url}"
+database_url = "{migrated_url}"
 [catalog]
 root_users = ["simple/root"]
 simple_users_file = "users.toml"
@@ -95,7 +146,6 @@ max_entities = 1000
 allowed_origins = ["https://portal.example.org"]
 """
     )
-    catalog_app.upgrade(path)
     return path
 
 
@@ -103,8 +153,9 @@ allowed_origins = ["https://portal.example.org"]
 def app(settings_file: Path) -> Iterator[Flask]:
     """The catalog's application."""
     made = catalog_app.app_for(settings.read(settings_file))
+    engine = made.extensions["catalog"].transactions.engine
     yield made
-    made.extensions["catalog"].transactions.engine.dispose()
+    engine.dispose()
 
 
 @pytest.fixture
@@ -152,7 +203,7 @@ def places(root: Rest) -> dict[str, int]:
 def dataset_body(places: dict[str, int]) -> Callable[..., dict[str, Any]]:
     """Makes the values of a dataset as they are sent."""
 
-    def dataset_body(name: str, **values: Any) -> dict[str, Any]:
+    def dataset_body(name: str | None, /, **values: Any) -> dict[str, Any]:
         return {
             "name": name,
             "investigation": {"id": places["investigation"]},
@@ -167,7 +218,7 @@ def dataset_body(places: dict[str, int]) -> Callable[..., dict[str, Any]]:
 def make_dataset(root: Rest, dataset_body: Callable[..., dict[str, Any]]) -> Callable[..., int]:
     """Makes a dataset; its id."""
 
-    def make_dataset(name: str, **values: Any) -> int:
+    def make_dataset(name: str, /, **values: Any) -> int:
         return root.create("Dataset", **dataset_body(name, **values))
 
     return make_dataset

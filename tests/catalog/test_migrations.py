@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -21,8 +22,11 @@ STAMPS = {
 
 
 @pytest.fixture
-def engine(engine_of) -> Engine:
-    return engine_of("catalog")
+def engine(database_url) -> Iterator[Engine]:
+    engine = database.engine_for(database_url, "catalog")
+    database.upgrade(engine, "catalog")
+    yield engine
+    engine.dispose()
 
 
 def test_migrations_make_exactly_the_model(engine):

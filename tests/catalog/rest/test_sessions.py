@@ -1,0 +1,125 @@
+"""Sessions over REST: log-in, status, refresh, log-out, in the header or as ICAT has it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from servicekit.logs import redacted
+
+
+def _log_in(rest, document):
+    return rest.http.post("/icat/session", data={"json": json.dumps(document)})
+
+
+def test_log_in_gives_a_session_that_tells_its_user(rest):
+    session = rest.login("simple", username="ana", password="ana-pass")
+    answer = session.call("GET", "/session/me")
+    assert answer.json["userName"] == "simple/ana"
+    assert 119 < answer.json["remainingMinutes"] <= 120
+    assert rest.call("GET", f"/session/{session.session_id}").json["userName"] == "simple/ana"
+
+
+def test_log_in_needs_no_credentials_where_nothing_is_asked_for(rest):
+    assert rest.login("anon").call("GET", "/session/me").json["userName"] == "anon/anon"
+
+
+@pytest.mark.parametrize(
+    ("document", "code", "message"),
+    [
+        (
+            {"plugin": "simple", "credentials": [{"username": "ana"}, {"password": "x"}]},
+            "SESSION",
+            "The username and password do not match",
+        ),
+        (
+            {"plugin": "simple", "credentials": [{"username": "ana"}]},
+            "SESSION",
+            "password cannot be null or empty.",
+        ),
+        ({"plugin": "nis", "credentials": []}, "SESSION", "Authenticator mnemonic nis not"),
+        ({"credentials": []}, "BAD_PARAMETER", "json must be"),
+        ({"plugin": "simple", "credentials": "ana"}, "BAD_PARAMETER", "json must be"),
+        ({"plugin": "simple", "credentials": [{"username": 5}]}, "BAD_PARAMETER", "json must be"),
+        ({"plugin": ["simple"], "credentials": []}, "BAD_PARAMETER", "json must be"),
+        ([], "BAD_PARAMETER", "json must be"),
+    ],
+)
+def test_log_in_that_cannot_be_is_refused_with_the_reason(rest, document, code, message):
+    answer = _log_in(rest, document)
+    assert answer.status_code == {"SESSION": 403, "BAD_PARAMETER": 400}[code]
+    assert answer.json["code"] == code
+    assert answer.json["message"].startswith(message)
+    assert "offset" not in answer.json
+
+
+def test_log_in_without_json_is_refused(rest):
+    answer = rest.http.post("/icat/session")
+    assert (answer.status_code, answer.json) == (
+        400,
+        {"code": "BAD_PARAMETER", "message": "json is not set"},
+    )
+
+
+def test_guessing_is_stopped_even_with_the_right_password(rest):
+    wrong = {"plugin": "simple", "credentials": [{"username": "ana"}, {"password": "x"}]}
+    for _ in range(8):
+        last = _log_in(rest, wrong)
+    assert last.json["message"].startswith("too many failed log-ins as simple/ana: please wait")
+    right = {"plugin": "simple", "credentials": [{"username": "ana"}, {"password": "ana-pass"}]}
+    assert _log_in(rest, right).status_code == 403
+    assert rest.login("simple", username="root", password="root-pass")
+
+
+def test_log_out_ends_the_session(rest, ana):
+    assert ana.call("DELETE", "/session/me").status_code == 204
+    answer = ana.call("GET", "/session/me")
+    assert (answer.status_code, answer.json) == (
+        403,
+        {"code": "SESSION", "message": f"Unable to find user by sessionid: {ana.session_id}"},
+    )
+    assert rest.call("DELETE", f"/session/{ana.session_id}").status_code == 403
+
+
+def test_refresh_answers_nothing(rest, ana):
+    answer = rest.call("PUT", f"/session/{ana.session_id}")
+    assert (answer.status_code, answer.data) == (204, b"")
+    assert ana.call("PUT", "/session/me").status_code == 204
+
+
+def test_without_a_session_nothing_is_done(rest):
+    expected = {"code": "SESSION", "message": "Session Id cannot be null or empty."}
+    for answer in (
+        rest.call("GET", "/session/me"),
+        rest.call("GET", "/entityManager", query_string={"query": "Facility"}),
+        rest.post([{"Facility": {"name": "F"}}]),
+        rest.delete([{"Facility": {"id": 1}}]),
+        rest.call("POST", "/searchEach", data={"json": "{}"}),
+    ):
+        assert (answer.status_code, answer.json) == (403, expected)
+
+
+def test_the_session_may_be_a_form_field_or_in_the_query_as_icat_has_it(rest, root):
+    form = {"sessionId": root.session_id, "entities": '{"Facility":{"name":"F"}}'}
+    assert rest.http.post("/icat/entityManager", data=form).json == [1]
+    query = {"sessionId": root.session_id, "query": "Facility.name"}
+    assert rest.http.get("/icat/entityManager", query_string=query).json == ["F"]
+    query = {"sessionId": root.session_id, "entities": '{"Facility":{"id":1}}'}
+    assert rest.http.delete("/icat/entityManager", query_string=query).status_code == 204
+
+
+def test_whether_a_user_is_logged_in_can_be_asked(rest, ana):
+    assert rest.call("GET", "/user/simple/ana").json == {"loggedIn": True}
+    assert rest.call("GET", "/user/simple/bob").json == {"loggedIn": False}
+    assert rest.call("GET", "/user/ana").json == {"loggedIn": False}
+
+
+def test_no_log_line_has_a_session_or_a_password(rest, caplog):
+    caplog.set_level("DEBUG")
+    session = rest.login("simple", username="ana", password="ana-pass")
+    rest.call("GET", f"/session/{session.session_id}")
+    session.call("GET", "/entityManager", query_string={"query": "Facility"})
+    lines = [redacted(record.getMessage()) for record in caplog.records]
+    assert lines
+    assert not [line for line in lines if session.session_id in line or "ana-pass" in line]
