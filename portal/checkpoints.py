@@ -10,6 +10,7 @@ STEPS = (
     "recorded",
     "ended",
     "outputs settled",
+    "collection made",
     "provenance recorded",
     "finished",
 )

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from ijp.catalog import CatalogSession, Entity
 from ijp.errors import ConflictError, InternalError
 from ijp.query import query
+from portal import checkpoints
 from portal.model import JobOutput, JobRead, JobRow
 from portal.service_account import ServiceAccount
 from portal.services import Services
@@ -109,6 +110,7 @@ class ProvenanceRecord:
             output = session.create(
                 "DataCollection", parameters=[mark], dataCollectionDatasets=_members(outputs)
             )
+        checkpoints.reached("collection made")
         record = {
             "application": {"id": _application(session, facility, job)},
             "arguments": _shortened(job.arguments),
