@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from catalog.model.base import UtcDateTime
-from catalog.query import functions, tree
+from catalog.query import functions, short_strings, tree
 from catalog.query.schema import entities
 from catalog.query.scope import REFUSED, Attribute, Scope, Step
 from catalog.query.tables import Source
@@ -149,8 +149,9 @@ class Expressions:
             return operand.sql.in_(found)
         members = [self.value(member) for member in node.members]
         pairs = [alike(operand, member) for member in members]
-        sqls = [right.sql for _, right in pairs if right.kind is not Kind.NOTHING]
-        return pairs[0][0].sql.in_(sqls)
+        found_in = [right for _, right in pairs if right.kind is not Kind.NOTHING]
+        condition = pairs[0][0].sql.in_([right.sql for right in found_in])
+        return short_strings.with_length(condition, operand, found_in)
 
     def _many(self, path: tree.Path, what: str = "IS EMPTY") -> Select[Any]:
         found = self._scope.find(path)
@@ -292,4 +293,8 @@ def compare(sign: str, left: Value, right: Value) -> Condition:
             return other.sql.is_(None) if sign == "=" else other.sql.is_not(None)
     if sign not in ("=", "<>") and left.kind not in _ORDERED:
         raise QueryError(f"{REFUSED}{left.kind.value} has no order", left.at)
-    return _COMPARE[sign](left.sql, right.sql)
+    condition = _COMPARE[sign](left.sql, right.sql)
+    if sign == "=":
+        condition = short_strings.with_length(condition, left, [right])
+        condition = short_strings.with_length(condition, right, [left])
+    return condition
