@@ -132,6 +132,7 @@ class Job:
     def fetch(self, dataset: InputDataset, folder: Path | None = None) -> Path:
         """Copy all files of an input dataset into a folder (made if need be) and give it."""
         place = folder or self.folder / "inputs" / str(dataset.id)
+        place.mkdir(parents=True, exist_ok=True)
         for file in dataset.files:
             self.fetch_file(file, place / safe_name(file.name))
         return place
