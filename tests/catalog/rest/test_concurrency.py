@@ -1,0 +1,75 @@
+"""Requests of many threads: nothing is lost, nothing is stored twice, readers do not wait."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+from servicekit import database
+
+
+def _together(number: int, call):
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(call, range(number)))
+
+
+def test_one_of_many_that_create_the_same_key_succeeds(app, root, dataset_body):
+    body = {"Dataset": dataset_body("a")}
+    answers = _together(8, lambda _: root.post(body).status_code)
+    assert Counter(answers) == {200: 1, 412: 7}
+    assert root.search("SELECT COUNT(d) FROM Dataset d") == [1]
+
+
+def test_many_write_and_search_at_once(root, dataset_body):
+    def work(number: int) -> int:
+        for part in range(3):
+            root.create("Dataset", **dataset_body(f"d{number}-{part}"))
+        return len(root.search("Dataset"))
+
+    seen = _together(8, work)
+    assert all(3 <= number <= 24 for number in seen)
+    assert root.search("SELECT COUNT(d) FROM Dataset d") == [24]
+
+
+def test_right_log_ins_at_once_all_succeed(rest):
+    sessions = _together(
+        12, lambda _: rest.login("simple", username="ana", password="ana-pass").session_id
+    )
+    assert len(set(sessions)) == 12
+
+
+def test_wrong_log_ins_at_once_are_all_counted(rest):
+    form = {"json": '{"plugin":"simple","credentials":[{"username":"x"},{"password":"y"}]}'}
+    answers = _together(10, lambda _: rest.http.post("/icat/session", data=form))
+    assert {answer.status_code for answer in answers} == {403}
+    last = rest.http.post("/icat/session", data=form)
+    assert last.json["message"].startswith("too many failed log-ins")
+
+
+def test_reading_requests_do_not_wait_for_a_writer(app, root):
+    engine = app.extensions["catalog"].transactions.engine
+    done = []
+
+    def read() -> None:
+        root.search("Facility")
+        root.call("GET", "/session/me")
+        root.call("GET", "/properties")
+        done.append(True)
+
+    with database.writing(engine).begin() as connection:
+        connection.exec_driver_sql("UPDATE failed_login SET failures = 0")
+        reader = threading.Thread(target=read)
+        reader.start()
+        reader.join(timeout=10)
+        assert done == [True]
+    reader.join()
+
+
+def test_a_request_that_is_refused_takes_no_lock(app, rest):
+    engine = app.extensions["catalog"].transactions.engine
+    with database.writing(engine).begin() as connection:
+        connection.exec_driver_sql("UPDATE failed_login SET failures = 0")
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(rest.post, [{"Facility": {"name": "F"}}]).result(timeout=10)
+    assert answer.status_code == 403
