@@ -10,7 +10,7 @@ DEBIAN_BENCH := $(DEBIAN_TEST) nginx-light
 .PHONY: demo test quick bench lint setup setup-test setup-bench clean
 
 demo: $(VENV)/.installed
-	$(BIN)/ijpd demo
+	$(BIN)/ijpd demo $(if $(BIND),--bind $(BIND))
 
 test: setup-test lint
 	$(BIN)/python -m pytest -q

@@ -15,7 +15,10 @@ from pathlib import Path
 import requests
 
 from bench.measure import Result
+from bench.pages import USER
 from bench.postgresql import free_port
+from bench.site import Site
+from ijp.query import query
 
 _BLOCK = 1 << 20
 
@@ -127,6 +130,43 @@ def upload_seconds(
     return time.perf_counter() - began, answer
 
 
+def measure(site: Site, mebibytes: int) -> list[Result]:
+    """A file up and down, beside nginx and a plain socket with the same file."""
+    folder = site.folder / "transfers"
+    folder.mkdir()
+    source = folder / "source"
+    make_file(source, mebibytes)
+    session = site.user(USER)
+    headers = {"Authorization": f"Bearer {session.session_id}"}
+    dataset, format_id = _place(site)
+    reset_peaks(site.pids)
+    before = resident_mebibytes(site.pids)
+    cat = cat_seconds(source, folder / "copy")
+    (folder / "copy").unlink()
+    wanted = f"name=source&datasetId={dataset}&datafileFormatId={format_id}"
+    put, answer = upload_seconds(f"{site.url}/ids/put?{wanted}", headers, source)
+    with nginx(folder) as server:
+        download_seconds(f"{server}/source")
+        best = min(download_seconds(f"{server}/source") for _ in range(3))
+    url = f"{site.url}/ids/getData?datafileIds={answer.json()['id']}"
+    get = min(download_seconds(url, headers) for _ in range(3))
+    grown = resident_mebibytes(site.pids) - before
+    return results(mebibytes, best, get, cat, put, grown)
+
+
+def _place(site: Site) -> tuple[int, int]:
+    """A dataset that the user may write, and a format."""
+    user = f"simple/{USER}"
+    text = (
+        "SELECT ds.id FROM Dataset ds JOIN ds.investigation.investigationUsers u "
+        "WHERE u.user.name = {} LIMIT 0, 1"
+    )
+    dataset = site.root.search(query(text, user))[0]
+    facility = site.root.search("SELECT f.id FROM Facility f WHERE f.name = 'BENCH'")[0]
+    made = site.root.create("DatafileFormat", name="bench", version="1", facility={"id": facility})
+    return int(dataset), made
+
+
 def results(
     mebibytes: int, nginx_s: float, get_s: float, cat_s: float, put_s: float, grown: float
 ) -> list[Result]:
@@ -153,7 +193,7 @@ def results(
         Result(
             "server memory during both",
             f"+{grown:.0f} MiB",
-            "–",
+            "none",
             "≤ 64 MiB",
             grown <= 64,
         ),

@@ -1,0 +1,76 @@
+"""An installation served as it would be, for measuring."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from bench.postgresql import free_port
+from ijp.catalog import CatalogClient, CatalogSession
+from ijp.portal import PortalClient
+from jobdefs.shipped import example
+from portal import demo, facility, installation
+from servicekit import database
+from servicekit.embedded import Process
+from servicekit.service import services
+
+PASSWORD = "as fast as can be"
+
+
+@dataclass
+class Site:
+    """What is served.
+
+    Attributes:
+        pids: Of the server's processes.
+        root: The catalog as the user who may do everything, in this process.
+    """
+
+    folder: Path
+    url: str
+    database_url: str
+    pids: list[int]
+    root: CatalogSession
+
+    def tables(self, service: str) -> Engine:
+        """The database of a service."""
+        return database.engine_for(self.database_url, service)
+
+    def user(self, name: str) -> PortalClient:
+        """Somebody who is logged in."""
+        portal = PortalClient(self.url)
+        portal.login("simple", {"username": name, "password": PASSWORD})
+        return portal
+
+
+@contextmanager
+def served(folder: Path, database_url: str, users: list[str]) -> Iterator[Site]:
+    """The imaging facility with some more users, served by one process."""
+    bind = f"127.0.0.1:{free_port()}"
+    made = installation.make(
+        folder,
+        facility="imaging",
+        database_url=database_url,
+        public_url=f"http://{bind}",
+        slots=2,
+    )
+    installation.add_users(folder / "secrets", dict.fromkeys(users, PASSWORD))
+    for service in services().values():
+        service.upgrade(made.settings_file)
+    process = Process(made.settings_file)
+    password = made.root_password_file.read_text().strip()
+    catalog = CatalogClient("http://catalog.embedded/icat", process.http)
+    root = catalog.login("simple", {"username": "root", "password": password})
+    list(facility.load(root, facility.read(example("imaging")), "simple/ijp"))
+    with demo.server(made.settings_file, bind) as server:
+        demo.ready(f"http://{bind}")
+        children = subprocess.run(
+            ["pgrep", "-P", str(server.pid)], capture_output=True, text=True, check=True
+        )
+        pids = [server.pid, *map(int, children.stdout.split())]
+        yield Site(folder, f"http://{bind}", database_url, pids, root)
