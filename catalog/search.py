@@ -42,9 +42,10 @@ def search(executor: Executor, caller: Caller, query: str, *, max_entities: int)
     """
     tree = parse(query)
     rows = _search_for(executor, caller, max_entities).rows(tree)
+    made: dict[Instance, dict[str, Any]] = {}
     if len(tree.select.items) > 1:
-        return [[_json(value) for value in row] for row in rows]
-    return [_json(row[0]) for row in rows]
+        return [[_json(value, made) for value in row] for row in rows]
+    return [_json(row[0], made) for row in rows]
 
 
 def get(
@@ -63,7 +64,7 @@ def get(
     known = 0 < id <= MAX_ID
     found = _search_for(executor, caller, max_entities).one(tree, id) if known else None
     if found is not None:
-        return {found.entity.name: _object(found)}
+        return {found.entity.name: _object(found, {})}
     everything = Rights(executor, Caller(caller.name, is_root=True))
     if not known or not everything.permitted(Access.READ, source.entity, [id]):
         raise NotFoundError(f"{source.entity}[id:{id}] not found.")
@@ -94,7 +95,7 @@ def search_each(
             answers[name] = {"error": error.message}
         else:
             answers[name] = {
-                str(id): [_json(value) for value in values] for id, values in found.items()
+                str(id): [_scalar(value) for value in values] for id, values in found.items()
             }
     return answers
 
@@ -111,14 +112,19 @@ def _to_many(entity: str) -> tuple[str, ...]:
     return tuple(relation.name for relation in entities()[entity].to_many())
 
 
-def _json(value: Any) -> Any:
+def _json(value: Any, made: dict[Instance, dict[str, Any]]) -> Any:
     if isinstance(value, Instance):
-        return {value.entity.name: _object(value)}
+        return {value.entity.name: _object(value, made)}
     return _scalar(value)
 
 
-def _object(instance: Instance) -> dict[str, Any]:
-    """An entity: null attributes left out, to-many relations always there."""
+def _object(instance: Instance, made: dict[Instance, dict[str, Any]]) -> dict[str, Any]:
+    """An entity: null attributes left out, to-many relations always there.
+
+    One that stands at several places is made once and kept in ``made``.
+    """
+    if instance in made:
+        return made[instance]
     name, row = instance.entity.name, instance.row
     found: dict[str, Any] = {
         wire: _scalar(row[place]) for wire, place in _attributes(name) if row[place] is not None
@@ -127,9 +133,10 @@ def _object(instance: Instance) -> dict[str, Any]:
         found[relation] = []
     for relation, value in instance.included.items():
         if isinstance(value, list):
-            found[relation] = [_object(one) for one in value]
+            found[relation] = [_object(one, made) for one in value]
         else:
-            found[relation] = _object(value)
+            found[relation] = _object(value, made)
+    made[instance] = found
     return found
 
 

@@ -31,7 +31,9 @@ def engine_for(url: str, service: str, **options: Any) -> Engine:
     place = make_url(url.replace("{service}", service))
     if place.get_backend_name() == "sqlite":
         return _sqlite(place.render_as_string(hide_password=False), options)
-    connect = {"options": f"-csearch_path={service} -ctimezone=UTC", "connect_timeout": 10}
+    # 1.1 and not 4: pages are in memory or on a drive that does not seek.
+    session = f"-csearch_path={service} -ctimezone=UTC -crandom_page_cost=1.1"
+    connect = {"options": session, "connect_timeout": 10}
     engine = create_engine(
         place, pool_pre_ping=True, pool_size=16, max_overflow=32, connect_args=connect, **options
     )

@@ -26,6 +26,8 @@ class Dataset(Base):
         UniqueConstraint("investigation_id", "name"),
         # the datasets of a type in the order of their ids: a page of the search for datasets
         Index("ix_dataset_type_id", "type_id", "id"),
+        # the newest first
+        Index("ix_dataset_create_time", "create_time", "id"),
     )
     __key__ = ("investigation", "name")
 

@@ -284,4 +284,4 @@ def parse_date(text: str) -> datetime:
 def format_date(moment: datetime) -> str:
     """A moment as the wire has it: UTC, milliseconds."""
     utc = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    return utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond // 1000:03d}Z"
+    return utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
