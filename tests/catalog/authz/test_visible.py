@@ -429,7 +429,9 @@ def queries(draw: st.DrawFn) -> What:
 
 
 _PROPERTY = settings(
-    max_examples=int(os.environ.get("IJP_EXAMPLES", "25")), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=int(os.environ.get("IJP_EXAMPLES", "25")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 
