@@ -247,6 +247,8 @@ class Finder:
         counted = Counter(one.type_id for row in rows for one in row.parameters)
         by_type = {id: one for one in known for id in one.type_ids}
         usual = [by_type[id] for id, _ in counted.most_common() if id in by_type]
+        # Moments take much room, and when it was created is there anyway.
+        usual.sort(key=lambda one: one.kind is Kind.DATE)
         shown = [one for one in dict.fromkeys([*wanted, *usual]) if one.type_ids]
         return tuple(shown[: max(SHOWN_COLUMNS, len(set(wanted)))])
 

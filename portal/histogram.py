@@ -30,13 +30,19 @@ def histogram(values: Sequence[float], units: str = "") -> str:
     if not counts:
         body = _text(0, "start", "no values here")
     else:
-        low, high = number(min(values)), f"{number(max(values))} {units}".strip()
+        low, high = _short(min(values)), _short(max(values))
         body = _bars(counts)
-        body += _text(0, "start", low) + _text(_WIDTH, "end", high) if low != high else ""
-        body += "" if low != high.split()[0] else _text(0, "start", f"all {high}")
+        if low == high:
+            body += _text(0, "start", f"all {high} {units}".strip())
+        else:
+            body += _text(0, "start", low) + _text(_WIDTH, "end", f"{high} {units}".strip())
     size = f'width="{_WIDTH}" height="{_HEIGHT + _TEXT}"'
     box = f'viewBox="0 0 {_WIDTH} {_HEIGHT + _TEXT}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {box}>{body}</svg>'
+
+
+def _short(value: float) -> str:
+    return number(float(f"{value:.4g}"))
 
 
 def _bars(counts: Sequence[int]) -> str:
