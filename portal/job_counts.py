@@ -57,6 +57,6 @@ def _count(database: Engine, user_name: str) -> JobCounts:
         .where(last.c.state == State.FAILED, last.c.ended_at > now() - _FAILED_WITHIN)
     )
     with database.connect() as connection:
-        by_state = dict(connection.execute(unfinished).tuples().all())
+        by_state = dict(connection.execute(unfinished).all())
         running = by_state.pop(State.EXECUTING, 0)
         return JobCounts(running, sum(by_state.values()), connection.scalar(failed) or 0)

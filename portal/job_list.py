@@ -64,7 +64,7 @@ def inputs_of(
         JobRow.id.in_([job.id for job in jobs])
     )
     with database.connect() as connection:
-        rows = connection.execute(query).tuples().all()
+        rows = connection.execute(query).all()
     first = {id: (sets[:NAMED], files[: max(0, NAMED - len(sets))]) for id, sets, files in rows}
     datasets = named(session, "dataset", (one for sets, _ in first.values() for one in sets))
     datafiles = named(session, "datafile", (one for _, files in first.values() for one in files))
