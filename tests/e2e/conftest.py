@@ -168,13 +168,13 @@ def make_site(
         site = Site(tmp_path_factory.mktemp(kind), f"http://127.0.0.1:{_free_port()}")
         command = [IJPD, "init", site.folder, "--facility", "imaging", "--slots", "2"]
         command += ["--public-url", site.url]
-        if kind == "postgresql":
+        if kind in ("postgresql", "apart"):
             server = request.getfixturevalue("postgresql_server")
             admin = create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
             with admin.connect() as connection:
-                connection.execute(text("CREATE DATABASE e2e"))
+                connection.execute(text(f"CREATE DATABASE e2e_{kind}"))
             admin.dispose()
-            command += ["--database-url", f"{server}/e2e"]
+            command += ["--database-url", f"{server}/e2e_{kind}"]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         shutil.copytree(EXTRA, site.folder / "facility", dirs_exist_ok=True)
@@ -201,7 +201,7 @@ def site(make_site: Callable[[str], Site]) -> Site:
 
 @pytest.fixture(params=["sqlite", "postgresql", "apart"])
 def any_site(request: pytest.FixtureRequest, make_site: Callable[[str], Site]) -> Site:
-    """On SQLite; on PostgreSQL; and with each service served alone."""
+    """On SQLite; on PostgreSQL; and on PostgreSQL with each service served alone."""
     return make_site(str(request.param))
 
 
