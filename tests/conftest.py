@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import subprocess
+import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from hypothesis import settings
 from sqlalchemy import Engine, create_engine, text
 from werkzeug.security import generate_password_hash
@@ -158,17 +164,16 @@ def _site_template(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return _made_site(tmp_path_factory.mktemp("facility") / "site")
 
 
-@pytest.fixture
-def facility_site(tmp_path: Path, _site_template: Site) -> Callable[..., Site]:
-    """Makes a site (see ``Site``): ``facility_site()``.
+@pytest.fixture(scope="session")
+def make_site(_site_template: Site) -> Callable[..., Site]:
+    """Makes a site in a folder that is not there yet; for fixtures of a wider scope than a test.
 
     Arguments: ``database_url`` (SQLite without), ``more`` (lines for the end of the settings file,
     which is in the table ``[datastore]`` there; a later table may begin with them). Other settings
     can be changed by environment variables before, such as ``CATALOG__MAX_ENTITIES``.
     """
 
-    def facility_site(*, database_url: str = "", more: str = "") -> Site:
-        folder = tmp_path / "site"
+    def make_site(folder: Path, *, database_url: str = "", more: str = "") -> Site:
         if database_url:
             return _made_site(folder, database_url=database_url, more=more)
         shutil.copytree(_site_template.folder, folder)
@@ -180,7 +185,65 @@ def facility_site(tmp_path: Path, _site_template: Site) -> Callable[..., Site]:
             sessions={},
         )
 
-    return facility_site
+    return make_site
+
+
+@pytest.fixture
+def facility_site(tmp_path: Path, make_site: Callable[..., Site]) -> Callable[..., Site]:
+    """Makes a site (see ``Site``) for a test: ``facility_site()``; arguments as ``make_site``."""
+    return partial(make_site, tmp_path / "site")
+
+
+@dataclass(frozen=True)
+class Served:
+    """Services that run in a process of their own, at an address.
+
+    Attributes:
+        pid: Of the process that answers; the one that watches it is its parent.
+        log: What the services say.
+    """
+
+    url: str
+    pid: int
+    log: Path
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[..., AbstractContextManager[Served]]:
+    """Serves a site's services by ``ijpd serve``: ``with serving(site, "catalog", "datastore")``.
+
+    Users log in at ``served.url + "/icat"``.
+    """
+    return _serving
+
+
+@contextmanager
+def _serving(site: Site, *names: str) -> Iterator[Served]:
+    port, log = postgresql.free_port(), site.folder / "serve.log"
+    command = [Path(sys.executable).with_name("ijpd"), "serve", "--settings", site.settings_file]
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [*command, "--bind", f"127.0.0.1:{port}", *names], stdout=out, stderr=out
+        )
+    try:
+        _wait_for_port(port, process, log)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        yield Served(f"http://127.0.0.1:{port}", int(children[0]), log)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + 30
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            # Its worker answers only when the applications are made.
+            requests.get(f"http://127.0.0.1:{port}/ids/ping", timeout=20)
+            return
+        except requests.ConnectionError:
+            time.sleep(0.05)
+    pytest.fail(f"the services did not start:\n{log.read_text()}")
 
 
 def _made_site(folder: Path, *, database_url: str = "", more: str = "") -> Site:

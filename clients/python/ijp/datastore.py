@@ -139,7 +139,8 @@ class Download:
             self._resume(failures, cause)
 
     def _received(self) -> Iterator[bytes]:
-        while block := self._response.raw.read(BLOCK_BYTES, decode_content=True):
+        # Not read(): what arrived of a block before the connection broke would be lost.
+        while block := self._response.raw.read1(BLOCK_BYTES):
             self._at += len(block)
             yield block
 
