@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -100,20 +101,20 @@ def _words(text: str) -> tuple[tuple[str, ...], str]:
 def fresh(job_type: JobType, repeated: Request | None = None) -> Filled:
     """A form that nobody has filled in yet: with defaults, or as a job was that is repeated."""
     key = secrets.token_urlsafe(16)
-    if repeated:
-        return Filled(
-            repeated.options,
-            repeated.arguments,
-            shlex.join(repeated.arguments),
-            investigation_id=repeated.investigation_id,
-            key=key,
-        )
-    defaults = {
+    values: dict[str, object] = {
         option.key: option.default_value
         for option in job_type.options
         if option.default_value is not None and option.type is not OptionType.BOOLEAN
     }
-    return Filled(defaults, key=key)
+    if repeated is None:
+        return Filled(values, key=key)
+    return Filled(
+        values | dict(repeated.options),
+        repeated.arguments,
+        shlex.join(repeated.arguments),
+        investigation_id=repeated.investigation_id,
+        key=key,
+    )
 
 
 def offered_values(filled: Filled, offered: Iterable[OfferedOption]) -> dict[str, object]:
@@ -185,6 +186,8 @@ def _control(option: JobOption, value: object, faults: Sequence[str]) -> Control
     }.get(option.type, "number")
     if kind == "checkbox":
         text = "true" if value is True else ""
+    elif isinstance(value, float):
+        text = _shortest(value)
     else:
         text = "" if value is None else str(value)
     return Control(
@@ -227,7 +230,7 @@ def _attributes(option: JobOption) -> dict[str, str]:
 
 
 def _shortest(bound: float | None) -> str:
-    if bound is None:
+    if bound is None or not math.isfinite(bound):
         return ""
     return str(int(bound)) if float(bound).is_integer() else repr(bound)
 
