@@ -61,14 +61,12 @@ def _lateral(
 def _one_by_one(
     search: Search, query: Select[Any], ids: TableValuedAlias, offset: int, most: int
 ) -> Rows:
-    """SQLite has no LATERAL: a scalar subselect for each value, and one that tells of its row."""
+    """SQLite has no LATERAL: a subselect for each value, and one that tells whether it is there."""
     columns: list[ColumnElement[Any]] = []
-    value = query.selected_columns[0]
     for place in range(offset, offset + most):
-        row = query.limit(1).offset(place)
-        for column in (value.is_(None), value):
-            only = row.with_only_columns(column, maintain_column_froms=True)
-            columns.append(only.scalar_subquery())
+        row = query.limit(1).offset(place).subquery()
+        value = row.c[0]
+        columns += [select(one).scalar_subquery() for one in (value.is_(None), value)]
     for found in execute(search.executor, select(id_of(ids), *columns)):
         for is_null, value in zip(found[1::2], found[2::2], strict=True):
             if is_null is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 from sqlalchemy import Connection, Result, Select
-from sqlalchemy.exc import DataError, ProgrammingError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from catalog.query.scope import REFUSED
@@ -29,6 +30,16 @@ def execute(executor: Executor, statement: Select[Any]) -> Result[*tuple[Any, ..
     """
     try:
         return executor.execute(statement)
-    except (DataError, ProgrammingError) as error:
+    except (DataError, ProgrammingError, OperationalError) as error:
+        if not _is_about_query(error):
+            raise
         reason = str(error.orig).partition("\n")[0]
         raise QueryError(f"{REFUSED}{reason}") from error
+
+
+def _is_about_query(error: DBAPIError) -> bool:
+    """Whether the query is to blame, as for its size, and not the state of the database."""
+    if not isinstance(error, OperationalError):
+        return True
+    too_complex = str(getattr(error.orig, "pgcode", None) or "").startswith("54")
+    return too_complex or getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Double, Integer, String, case, cast, func
+from sqlalchemy import BigInteger, Column, ColumnElement, Double, Integer, String, case, cast, func
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -35,6 +35,27 @@ def _instr(element: _Position, compiler: SQLCompiler, **options: Any) -> str:
     return f"instr({compiler.process(element.clauses, **options)})"
 
 
+class _Largest(FunctionElement[int]):
+    """The largest of some numbers, which are of one row."""
+
+    type = Integer()
+    inherit_cache = True
+    name = "largest"
+
+
+@compiles(_Largest)
+def _greatest(element: _Largest, compiler: SQLCompiler, **options: Any) -> str:
+    return f"greatest({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_Largest, "sqlite")
+def _max(element: _Largest, compiler: SQLCompiler, **options: Any) -> str:
+    return f"max({compiler.process(element.clauses, **options)})"
+
+
+# An argument that may be nested deeply stands once in the SQL: it would double at each level.
+
+
 def _concat(*parts: Sql) -> Sql:
     joined = parts[0]
     for part in parts[1:]:
@@ -45,13 +66,15 @@ def _concat(*parts: Sql) -> Sql:
 def _substring(text: Sql, start: Sql, length: Sql | None = None) -> Sql:
     if length is None:
         return func.substr(text, cast(start, Integer), type_=String())
-    most = cast(length, Integer)
-    return func.substr(text, cast(start, Integer), case((most > 0, most), else_=0), type_=String())
+    most = _Largest(cast(length, Integer), 0)
+    return func.substr(text, cast(start, Integer), most, type_=String())
 
 
-def _locate(part: Sql, text: Sql, start: Sql | None = None) -> Sql:
-    if start is None:
-        return _Position(text, part)
+def _locate(part: Sql, text: Sql) -> Sql:
+    return _Position(text, part)
+
+
+def _locate_from(part: Sql, text: Sql, start: Sql) -> Sql:
     begin = cast(start, Integer)
     place = _Position(func.substr(text, begin, type_=String()), part)
     return case((place == 0, 0), else_=place + begin - 1)
@@ -65,11 +88,6 @@ def _mod(left: Sql, right: Sql) -> Sql:
     return cast(left, BigInteger) % func.nullif(cast(right, BigInteger), 0)
 
 
-def _sqrt(number: Sql) -> Sql:
-    exact: Sql = cast(number, Double())
-    return func.sqrt(case((exact >= 0, exact)), type_=Double())
-
-
 _TEXT, _NUMBER = Kind.TEXT, Kind.NUMBER
 _FUNCTIONS: dict[str, tuple[Callable[..., Sql], Kind, tuple[Kind, ...], int]] = {
     # name: (SQL, kind of the result, kinds of the arguments, how many of them must be there)
@@ -81,9 +99,9 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Sql], Kind, tuple[Kind, ...], int]] = 
     "TRIM": (_trimmed("trim"), _TEXT, (_TEXT, _TEXT), 1),
     "LTRIM": (_trimmed("ltrim"), _TEXT, (_TEXT, _TEXT), 1),
     "RTRIM": (_trimmed("rtrim"), _TEXT, (_TEXT, _TEXT), 1),
-    "LOCATE": (_locate, _NUMBER, (_TEXT, _TEXT, _NUMBER), 2),
+    "LOCATE": (_locate, _NUMBER, (_TEXT, _TEXT), 2),
     "ABS": (lambda number: func.abs(number, type_=number.type), _NUMBER, (_NUMBER,), 1),
-    "SQRT": (_sqrt, _NUMBER, (_NUMBER,), 1),
+    "SQRT": (lambda number: func.sqrt(cast(number, Double())), _NUMBER, (_NUMBER,), 1),
     "MOD": (_mod, _NUMBER, (_NUMBER, _NUMBER), 2),
 }
 _INTEGRAL = {"LENGTH", "LOCATE", "MOD"}
@@ -97,6 +115,8 @@ def call(name: str, arguments: list[Value], at: int) -> Value:
     """
     if name not in _FUNCTIONS:
         raise QueryError(f"{REFUSED}there is no function {name}", at)
+    if name == "LOCATE" and len(arguments) == 3:
+        return _located(arguments, at)
     function, kind, kinds, least = _FUNCTIONS[name]
     if not least <= len(arguments) <= len(kinds):
         raise QueryError(f"{REFUSED}{name} does not take {len(arguments)} arguments", at)
@@ -106,3 +126,12 @@ def call(name: str, arguments: list[Value], at: int) -> Value:
             raise QueryError(message, argument.at)
     integral = name in _INTEGRAL or (name == "ABS" and arguments[0].integral)
     return Value(kind, function(*(argument.sql for argument in arguments)), at, integral=integral)
+
+
+def _located(arguments: list[Value], at: int) -> Value:
+    *texts, start = arguments
+    if start.kind is not Kind.NUMBER or not (start.constant or isinstance(start.sql, Column)):
+        message = f"{REFUSED}LOCATE starts at a number or an attribute that is one"
+        raise QueryError(message, start.at)
+    call("LOCATE", texts, at)
+    return Value(Kind.NUMBER, _locate_from(*(one.sql for one in arguments)), at, integral=True)

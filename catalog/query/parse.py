@@ -17,8 +17,11 @@ Tree = TypeVar("Tree", bound=tree.Node)
 MAX_LENGTH = 65_536
 """The most characters of a query."""
 
-MAX_DEPTH = 40
-"""How deep a query may be nested; translating it needs stack for each level."""
+MAX_DEPTH = 25
+"""How deep a query may be nested; SQLite's parser stops soon after."""
+
+MAX_SELECTS = 8
+"""How many SELECTs may stand inside each other."""
 
 MAX_STEPS = 50
 """The most steps of INCLUDE; each is a statement."""
@@ -80,8 +83,8 @@ def _run(start: str, text: str) -> Any:
 
 
 def _checked(found: Tree) -> Tree:
-    for node, depth in tree.walk(found):
-        if depth > MAX_DEPTH:
+    for node, depth, selects in tree.walk(found):
+        if depth > MAX_DEPTH or selects > MAX_SELECTS:
             raise QueryError("the query is nested too deep", node.at)
         if isinstance(node, tree.Include) and len(node.steps) > MAX_STEPS:
             raise QueryError(f"INCLUDE has at most {MAX_STEPS} steps", node.at)

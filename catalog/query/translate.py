@@ -201,7 +201,7 @@ class _Translation:
             if bare and not isinstance(item, tree.Aggregate):
                 for path in _paths(item):
                     raise QueryError(f"{REFUSED}'{path}' needs a GROUP BY", path.at)
-            for part, _ in tree.walk(item):
+            for part, *_ in tree.walk(item):
                 if isinstance(part, tree.Select):
                     raise QueryError("a subselect cannot be selected", part.at)
 

@@ -273,13 +273,18 @@ def children(node: Node) -> Iterator[Node]:
                 yield member
 
 
-def walk(node: Node) -> Iterator[tuple[Node, int]]:
-    """All parts of a tree and how deep they are in it, in the order of the text."""
-    waiting = [(node, 1)]
+def walk(node: Node) -> Iterator[tuple[Node, int, int]]:
+    """All parts of a tree in the order of the text, however deep it is.
+
+    With each comes how deep it is, and how many SELECTs it stands in; both count itself.
+    """
+    waiting = [(node, 1, 0)]
     while waiting:
-        found, depth = waiting.pop()
-        yield found, depth
-        waiting.extend((child, depth + 1) for child in reversed(list(children(found))))
+        found, depth, outer = waiting.pop()
+        selects = outer + isinstance(found, Select)
+        yield found, depth, selects
+        parts = reversed(list(children(found)))
+        waiting.extend((child, depth + 1, selects) for child in parts)
 
 
 def own_parts(node: Node) -> Iterator[Node]:

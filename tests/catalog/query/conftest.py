@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -65,7 +66,7 @@ def _investigations(facility: model.Facility) -> list[model.Investigation]:
 def _datasets(types: dict[str, Any], places: list[model.Investigation]) -> list[model.Dataset]:
     """Names d0 to d5, two in each investigation; number in ``size``; odd ones are complete."""
     sample = model.Sample(investigation=places[0], name="Gold", **STAMPS)
-    found = []
+    found, parameter_ids, file_ids = [], itertools.count(1), itertools.count(1)
     for number in range(6):
         dataset = model.Dataset(
             id=number + 1,
@@ -82,9 +83,16 @@ def _datasets(types: dict[str, Any], places: list[model.Investigation]) -> list[
         values = {"size": {"numeric_value": number + 0.5}, "kind": {"string_value": f"K{number}"}}
         values["taken"] = {"date_time_value": datetime(2026, 3, 1 + number, tzinfo=UTC)}
         for name in list(values)[: number % 4]:
-            model.DatasetParameter(dataset=dataset, type=types[name], **values[name], **STAMPS)
+            model.DatasetParameter(
+                id=next(parameter_ids),
+                dataset=dataset,
+                type=types[name],
+                **values[name],
+                **STAMPS,
+            )
         for place in range(number % 3):
             model.Datafile(
+                id=next(file_ids),
                 dataset=dataset,
                 name=f"f{place}",
                 file_size=10 * (place + 1),
