@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from ijp.catalog import Entity
 from ijp.errors import (
@@ -179,13 +178,15 @@ def plan(definitions: Definitions, user: User, request: Request) -> Plan:
     quantities = _quantities(definitions, user, job_type, selected)
     named = [quantities[id] for id in selection.dataset_ids] if quantities else []
     choices = _collect(faults, Choices(), lambda: _choices(job_type, request, named))
-    planned = _collect(
-        faults,
-        None,
-        lambda: command.plan(
-            job_type, selection.dataset_ids, selection.datafile_ids, request.one_job
-        ),
-    )
+    planned: list[Inputs] | Question | None = None
+    if fit.fits:
+        planned = _collect(
+            faults,
+            None,
+            lambda: command.plan(
+                job_type, selection.dataset_ids, selection.datafile_ids, request.one_job
+            ),
+        )
     question = planned if isinstance(planned, Question) else None
     made = Plan(
         request=request,
@@ -284,17 +285,9 @@ def appended(settings: PortalSettings, names: Iterable[str], job_id: int | str) 
     read. A job that needs one finds its own token in the file that its environment names.
     """
     values = {
-        "icatUrl": _reachable(settings, settings.catalog_url),
-        "idsUrl": _reachable(settings, settings.datastore_url),
+        "icatUrl": settings.for_others(settings.catalog_url),
+        "idsUrl": settings.for_others(settings.datastore_url),
         "ijpJobId": str(job_id),
         "ijpUrl": settings.public_url,
     }
     return [f"--{name}={values[name]}" for name in names]
-
-
-def _reachable(settings: PortalSettings, url: str) -> str:
-    """A service's address for others: one inside this process is served under the public one."""
-    parts = urlsplit(url)
-    if (parts.hostname or "").endswith(".embedded"):
-        return settings.public_url.rstrip("/") + parts.path
-    return url

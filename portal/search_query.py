@@ -120,8 +120,11 @@ def operator_of(searchable: Searchable, name: str) -> Operator:
     if not name:
         return searchable.operators[0]
     if name not in searchable.operators:
-        fitting = ", ".join(searchable.operators)
-        raise BadRequestError(f"{searchable.label}: {name[:20]!r} does not fit (do: {fitting})")
+        fitting = ", ".join(SIGNS[one] for one in searchable.operators)
+        sign = SIGNS[Operator(name)] if name in SIGNS else repr(name[:20])
+        raise BadRequestError(
+            f"{searchable.label} cannot be compared by {sign} (but by: {fitting})"
+        )
     return Operator(name)
 
 

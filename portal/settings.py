@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from marshmallow import Schema, fields, validate
 
 from servicekit import settings as reading
+from servicekit.embedded import SUFFIX
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,13 @@ class PortalSettings:
     def programs_folder(self) -> Path:
         """Where a job type's executable is looked for when its path is relative."""
         return self.facility_folder / "bin"
+
+    def for_others(self, url: str) -> str:
+        """A service's address for others: inside this process it is below the public one."""
+        parts = urlsplit(url)
+        if (parts.hostname or "").endswith(SUFFIX):
+            return self.public_url.rstrip("/") + parts.path
+        return url
 
 
 class PortalSettingsSchema(Schema):

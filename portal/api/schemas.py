@@ -55,6 +55,8 @@ class SessionOut(WireSchema):
     user_name = fields.String()
     remaining_minutes = fields.Float()
     is_admin = fields.Boolean()
+    catalog_url = fields.String(metadata={"description": "of the catalog that the session is of"})
+    datastore_url = fields.String(metadata={"description": "of the data service, for the session"})
 
 
 class LoggedInOut(SessionOut):

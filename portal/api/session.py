@@ -8,7 +8,7 @@ from ijp.errors import NotAuthenticatedError
 from portal.api.blueprint import ApiBlueprint
 from portal.api.schemas import AuthenticatorOut, LoggedInOut, LoginIn, SessionOut
 from portal.services import services
-from portal.sessions import require_user
+from portal.sessions import User, require_user
 
 blueprint = ApiBlueprint("session", __name__, "Logging in and out.")
 
@@ -29,23 +29,24 @@ def log_in(given: dict[str, Any]) -> Any:
     """Log in; the session id goes into the Authorization header of later calls."""
     session = services().catalog.login(given["authenticator"], given["credentials"])
     user = services().sessions.by_session_id(session.session_id)
-    return {
-        "session_id": session.session_id,
-        "user_name": user.name,
-        "remaining_minutes": session.remaining_minutes(),
-        "is_admin": user.is_admin,
-    }
+    return {"session_id": session.session_id, **_described(user)}
 
 
 @blueprint.route("/session")
 @blueprint.response(200, SessionOut)
 def who() -> Any:
     """Say who is logged in, and for how many minutes."""
-    user = require_user()
+    return _described(require_user())
+
+
+def _described(user: User) -> dict[str, Any]:
+    settings = services().settings
     return {
         "user_name": user.name,
         "remaining_minutes": user.catalog.remaining_minutes(),
         "is_admin": user.is_admin,
+        "catalog_url": settings.for_others(settings.catalog_url),
+        "datastore_url": settings.for_others(settings.datastore_url),
     }
 
 

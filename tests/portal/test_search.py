@@ -127,7 +127,7 @@ def test_operators_fit_the_type():
     [
         (Row("nosuch", "eq", "1"), "no parameter 'nosuch'"),
         (Row("exposure", "eq", "1"), r"several parameters 'exposure': write 'exposure \[ms\]'"),
-        (Row("channels", "like", "1"), "'like' does not fit"),
+        (Row("channels", "like", "1"), "channels cannot be compared by LIKE"),
         (Row("channels", "eq", "many"), "'many' is not a number"),
         (Row("channels", "eq", "inf"), "'inf' is not a number"),
         (Row("channels", "between", "1", ""), "give both ends"),
