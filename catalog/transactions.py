@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import logging
+import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 
-from ijp.errors import BadRequestError, UnavailableError
+from ijp.errors import BadRequestError, PortalError, UnavailableError
 from servicekit import database
 
 log = logging.getLogger(__name__)
+
+# PostgreSQL's manual, appendix A: class 54, program limit exceeded; 53100, disk full
+_PG_TOO_COMPLEX = "54"
+_PG_DISK_FULL = "53100"
+
+# what SQLite says of the limits of its manual ("Implementation Limits"); it has no code for them
+_SQLITE_TOO_COMPLEX = re.compile("too (large|many|long|deep)|at most|stack overflow")
 
 
 class Transactions:
@@ -57,5 +66,19 @@ def _faults() -> Iterator[None]:
         log.warning("the database refused a value: %s", error.orig)
         raise BadRequestError("a value is out of the range that the database can hold") from error
     except (OperationalError, InterfaceError) as error:
-        log.error("the database failed: %s", error.orig)
-        raise UnavailableError("the database does not answer now; please try again") from error
+        raise _fault(error) from error
+
+
+def _fault(error: DBAPIError) -> PortalError:
+    """What a failure of the database means for the user."""
+    number = getattr(error.orig, "sqlite_errorcode", None)
+    code = getattr(error.orig, "pgcode", None) or ""
+    if code.startswith(_PG_TOO_COMPLEX) or (
+        number == sqlite3.SQLITE_ERROR and _SQLITE_TOO_COMPLEX.search(str(error.orig))
+    ):
+        log.warning("too complex for the database: %s", error.orig)
+        return BadRequestError("this is too complex or too long for the database")
+    log.error("the database failed: %s", error.orig)
+    if number == sqlite3.SQLITE_FULL or code == _PG_DISK_FULL:
+        return UnavailableError("the catalog's disk is full: nothing can be stored now")
+    return UnavailableError("the database does not answer now; please try again")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import event, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from catalog.model import Password
@@ -63,9 +63,8 @@ def test_writers_of_many_threads_all_succeed(transactions):
         assert reader.scalar(text("SELECT count(*) FROM password")) == 24
 
 
+@pytest.mark.parametrize("migrated_url", ["postgresql"], indirect=True)
 def test_reading_cannot_write_on_postgresql(transactions):
-    if transactions.engine.dialect.name != "postgresql":
-        pytest.skip("SQLite has no read-only transactions")
     with pytest.raises(DBAPIError, match="read-only"), transactions.reading() as reader:
         reader.execute(insert(Password), {"user_name": "ana"})
 
@@ -78,3 +77,25 @@ def test_a_database_that_fails_is_told_without_its_details(transactions):
     with pytest.raises(UnavailableError) as failure, transactions.reading() as reader:
         reader.execute(text(statement))
     assert failure.value.message == "the database does not answer now; please try again"
+
+
+@pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
+def test_a_full_disk_is_told_as_such(engine_of):
+    engine = engine_of("catalog")
+    with engine.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+
+    @event.listens_for(engine, "connect")
+    def _limit(connection, _record):
+        connection.execute(f"PRAGMA max_page_count={pages + 1}")
+
+    engine.dispose()
+    transactions = Transactions(engine)
+    rows = [{"user_name": f"user{number}", "hash": "x" * 200} for number in range(1000)]
+    with (
+        pytest.raises(UnavailableError, match="the catalog's disk is full"),
+        transactions.writing() as writer,
+    ):
+        writer.execute(insert(Password), rows)
+    with transactions.reading() as reader:
+        assert reader.execute(select(Password.user_name)).all() == []

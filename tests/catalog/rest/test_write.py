@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 import pytest
+from sqlalchemy import event
 
 
 def _error(answer) -> tuple[int, str, str, int | None]:
@@ -302,3 +303,32 @@ def test_a_delete_that_cannot_be_deletes_nothing(
 def test_nothing_to_write_is_written(root):
     assert root.write() == []
     assert root.delete([]).status_code == 204
+
+
+def _statements(app, call) -> int:
+    """How often a call goes to the database with a statement or many rows of one."""
+    engine = app.extensions["catalog"].transactions.engine
+    seen: list[str] = []
+
+    def note(_connection, _cursor, statement, *_):
+        seen.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    call()
+    event.remove(engine, "before_cursor_execute", note)
+    return len(seen)
+
+
+@pytest.mark.parametrize("migrated_url", ["postgresql"], indirect=True)
+def test_many_datasets_take_few_round_trips_as_an_ordinary_user_too(
+    app, root, ana, dataset_body, places
+):
+    for what in ("Dataset", "DatasetParameter"):
+        root.create("Rule", what=f"SELECT x FROM {what} x WHERE x.id > 0", crudFlags="C")
+    values = [
+        {"type": {"id": places["number"]}, "numericValue": 1},
+        {"type": {"id": places["text"]}, "stringValue": "a"},
+    ]
+    items = [{"Dataset": dataset_body(f"d{number}", parameters=values)} for number in range(2000)]
+    assert _statements(app, lambda: ana.write(*items)) < 40
+    assert root.search("SELECT COUNT(p) FROM DatasetParameter p") == [4000]
