@@ -7,7 +7,7 @@ selected. What is read and made is noted, so that the portal can record it as pr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any
@@ -27,9 +27,10 @@ from ijp.errors import (
     NotFoundError,
 )
 from ijp.query import query
-from portal import tokens
+from portal import parameter_values, tokens
 from portal.model import JobOutput, JobRead, JobRow
 from portal.moments import now
+from portal.parameter_values import Value
 from portal.selection import Selection, entities, look_up
 from portal.services import Services
 from portal.settling import remove_dataset
@@ -39,35 +40,6 @@ from servicekit.database import writing
 
 _NAME = re.compile(r"[^\x00-\x1f\x7f/\\]{1,255}")
 _READ_AT_ONCE = 1 << 20
-
-
-@dataclass(frozen=True)
-class Value:
-    """A parameter to be written; exactly one of the values is not None."""
-
-    name: str
-    units: str | None = None
-    numeric_value: float | None = None
-    string_value: str | None = None
-    date_time_value: datetime | None = None
-    error: float | None = None
-
-    def on_wire(self) -> dict[str, Any]:
-        """Its columns as the catalog takes them."""
-        moment = self.date_time_value
-        return {
-            "numericValue": self.numeric_value,
-            "stringValue": self.string_value,
-            "dateTimeValue": None if moment is None else format_date(moment),
-            "error": self.error,
-        }
-
-    @property
-    def kind(self) -> str:
-        """The value type that fits."""
-        if self.numeric_value is not None:
-            return "NUMERIC"
-        return "STRING" if self.string_value is not None else "DATE_AND_TIME"
 
 
 @dataclass(frozen=True)
@@ -171,7 +143,7 @@ class Gateway:
             "complete": False,
             "type": {"id": self._kind("DatasetType", wanted.type, facility)},
             "investigation": {"id": self.job.investigation_id},
-            "parameters": self._new_parameters(wanted.parameters, facility),
+            "parameters": parameter_values.typed(self._session, wanted.parameters, facility),
         }
         if wanted.description is not None:
             values["description"] = wanted.description
@@ -226,7 +198,7 @@ class Gateway:
             for one in self._session.search(query(text, dataset_id))
         }
         written = []
-        for one in self._new_parameters(values, int(found[0])):
+        for one in parameter_values.typed(self._session, values, int(found[0])):
             known = there.get(one["type"]["id"])
             owner = {"id": known} if known is not None else {"dataset": {"id": dataset_id}}
             written.append({"DatasetParameter": one | owner})
@@ -329,49 +301,6 @@ class Gateway:
             raise BadRequestError(f"the catalog has {wanted} (there are: {known})")
         exact = [one for one in found if one["name"].lower() == ending]
         return int((exact or found)[0]["id"])
-
-    def _new_parameters(self, values: Sequence[Value], facility: int) -> list[dict[str, Any]]:
-        """Parameters with their types found; all faults are told at once."""
-        if not values:
-            return []
-        text = (
-            "SELECT t FROM ParameterType t WHERE t.applicableToDataset = TRUE"
-            " AND t.facility.id = {} AND t.name IN {}"
-        )
-        names = sorted({one.name for one in values})
-        types = self._session.search(query(text, facility, names))
-        made, faults = [], []
-        for value in values:
-            found = _fitting(value, types)
-            if isinstance(found, str):
-                faults.append(found)
-            else:
-                made.append({"type": {"id": int(found["id"])}, **_given(value)})
-        if faults:
-            raise BadRequestError("; ".join(faults))
-        return made
-
-
-def _fitting(value: Value, types: Iterable[Entity]) -> Entity | str:
-    """The one type that fits a parameter, or what is wrong."""
-    named = [one for one in types if one["name"] == value.name]
-    if not named:
-        return f"the catalog has no parameter type {value.name!r} for datasets"
-    fitting = [one for one in named if value.units in (None, one.get("units") or "")]
-    if not fitting:
-        units = ", ".join(repr(one.get("units") or "") for one in named)
-        return f"parameter {value.name!r} is in {units}, not in {value.units!r}"
-    if len(fitting) > 1:
-        units = ", ".join(repr(one.get("units") or "") for one in fitting)
-        return f"parameter {value.name!r} can be in {units}: say which"
-    if fitting[0]["valueType"] != value.kind:
-        return f"parameter {value.name!r} takes {fitting[0]['valueType']}, not {value.kind}"
-    return fitting[0]
-
-
-def _given(value: Value) -> dict[str, Any]:
-    """Its columns; those of other kinds are cleared only where there may be some."""
-    return {name: given for name, given in value.on_wire().items() if given is not None}
 
 
 def _check_name(what: str, name: str) -> None:

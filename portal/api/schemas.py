@@ -8,7 +8,8 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from portal.gateway import NewDataset, Value
+from portal.gateway import NewDataset
+from portal.parameter_values import Value
 from portal.planning import Request
 from portal.states import State
 from servicekit.wire import WireSchema
