@@ -42,8 +42,8 @@ function withSelection(address, ids) {
   const url = new URL(address, location.href);
   if (ids) url.searchParams.set("sel", ids);
   else url.searchParams.delete("sel");
-  url.search = url.search.replaceAll("%2C", ",").replaceAll("%3A", ":");
-  return url;
+  const query = url.search.replaceAll("%2C", ",").replaceAll("%3A", ":");
+  return url.pathname + query + url.hash;
 }
 
 /** Carry the selection in every link and form of the page, and show what it can do. */
