@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ijp.datastore import Selection
+
 
 @pytest.fixture
 def call(site):
@@ -102,3 +104,20 @@ def test_the_catalog_is_away(site, call, monkeypatch):
     answer = call("GET", "/ids/getSize", params=params)
     assert (answer.status_code, answer.json()["code"]) == (503, "InternalException")
     assert "00000000" not in answer.text
+
+
+def test_a_file_goes_in_and_out_on_either_database(facility_site, database_url):
+    site = facility_site(database_url=database_url)
+    session = site.datastore()
+    stored = session.put(
+        [b"abc"],
+        name="a",
+        dataset_id=site.dataset_ids[0],
+        datafile_format_id=site.datafile_format_id,
+    )
+    selection = Selection(datafile_ids=[stored.id])
+    prepared = session.prepare(selection)
+    with session.datastore.get_prepared(prepared) as download:
+        assert b"".join(download.blocks()) == b"abc"
+    session.delete(selection)
+    assert site.stored_files() == []
