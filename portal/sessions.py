@@ -17,6 +17,7 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from flask import g, request
+from flask import session as form_session
 from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
@@ -38,6 +39,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 COOKIE = "ijp_session"
+_USER_OF_FORMS = "user_name"
 VERIFIED_SECONDS = 30.0
 _VERIFIED_MOST = 10_000
 _BROWSER_SESSION = timedelta(days=30)
@@ -106,6 +108,7 @@ class Sessions:
                 )
             )
             audit.record(transaction, name, "log in")
+        form_session[_USER_OF_FORMS] = name
         log.info("%s logged in", name)
         return self._user(name, session, by_cookie=True), cookie
 
@@ -216,12 +219,16 @@ class Sessions:
         return draft_id
 
     def _owner_of_cookie(self, transaction: Session) -> str | None:
-        """Whose browser this is, though its session has ended."""
-        return transaction.scalar(
+        """Whose browser this is, though its session has ended.
+
+        A session that was ended elsewhere has left no row; then the signed cookie of forms says it.
+        """
+        owner = transaction.scalar(
             select(CatalogSessionRow.user_name)
             .join(BrowserSessionRow)
             .where(BrowserSessionRow.id_hash == hash_of(request.cookies.get(COOKIE, "")))
         )
+        return owner or form_session.get(_USER_OF_FORMS)
 
     def draft_path(self, draft_id: str, user: User) -> str | None:
         """Where a kept form was sent; it stays kept. None as for ``load_draft``."""

@@ -125,8 +125,8 @@ def error_page(error: errors.PortalError, status: int) -> Response:
 
 
 def for_programs() -> bool:
-    """Whether the current request is of a program, which wants JSON, not of a browser."""
-    if request.path.startswith(_PROGRAMS):
+    """Whether the current request is of a program or a script, which want JSON, not a page."""
+    if request.path.startswith(_PROGRAMS) or "X-Fragment" in request.headers:
         return True
     best = request.accept_mimetypes.best_match(["text/html", "application/json"], "text/html")
     return best == "application/json"

@@ -17,7 +17,9 @@ _PAGE = f"""<!DOCTYPE html>
 <meta charset="utf-8">
 <title>Interface of the job portal</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="/assets/-/mark.svg">
 <link rel="stylesheet" href="{_FILES}/swagger-ui.css">
+<link rel="stylesheet" href="/assets/-/api_docs.css">
 </head>
 <body>
 <main id="swagger-ui"></main>
