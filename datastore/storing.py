@@ -184,8 +184,10 @@ class Depot:
         except PortalError:
             self._unsettled.settled(locations)
             raise
-        asking = self._reader.session() if self._reader else session
-        for location in locations - registered(asking, locations):
+        used = registered(session, locations)
+        if self._reader:
+            used |= registered(self._reader.session(), locations)
+        for location in locations - used:
             self._storage.delete(location)
         self._unsettled.settled(locations)
         log.info("%d datafiles deleted", len(datafiles))
