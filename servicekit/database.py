@@ -91,5 +91,7 @@ def upgrade(engine: Engine, service: str) -> None:
     """Bring one service's tables to the newest version; two upgrades at once wait."""
     if engine.dialect.name == "postgresql":
         with engine.begin() as connection:
+            # two at once can both find no schema, IF NOT EXISTS or not
+            connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('ijp schema'))"))
             connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{service}"'))
     command.upgrade(alembic_config(engine, service), "head")

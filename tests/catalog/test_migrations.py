@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -37,6 +39,19 @@ def test_a_second_upgrade_changes_nothing(engine):
     before = sorted(inspect(engine).get_table_names())
     database.upgrade(engine, "catalog")
     assert sorted(inspect(engine).get_table_names()) == before
+
+
+def test_upgrades_at_the_same_time_wait_for_each_other(database_url):
+    script = (
+        "import sys; from servicekit import database\n"
+        "database.upgrade(database.engine_for(sys.argv[1], 'catalog'), 'catalog')"
+    )
+    command = [sys.executable, "-c", script, database_url]
+    running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [one.communicate(timeout=120)[1] for one in running] == ["", "", ""]
+    engine = database.engine_for(database_url, "catalog")
+    assert "dataset" in inspect(engine).get_table_names()
+    engine.dispose()
 
 
 def test_everything_can_be_taken_back_and_made_again(engine):

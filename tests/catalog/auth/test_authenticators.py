@@ -92,10 +92,10 @@ def test_unknown_users_take_as_long_as_known_ones(surroundings, name):
     made = authenticator.load(name, surroundings)
 
     def seconds(user: str) -> float:
-        began = time.perf_counter()
+        began = time.thread_time()
         with pytest.raises(NotAuthenticatedError):
             made.authenticate({"username": user, "password": "wrong"})
-        return time.perf_counter() - began
+        return time.thread_time() - began
 
     seconds("nobody")
     known = statistics.median(seconds("ana") for _ in range(5))
