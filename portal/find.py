@@ -21,7 +21,7 @@ from portal.selection import Selection
 from portal.sessions import User
 
 KEPT_SECONDS = 15.0
-SHOWN_COLUMNS = 5
+SHOWN_COLUMNS = 3
 _ROOT = ROOT
 _SHOWN = f"INCLUDE {_ROOT}.parameters AS its, its.type, {_ROOT}.type, {_ROOT}.investigation"
 

@@ -79,6 +79,10 @@ class Selection:
         """With more datasets; those that are in it already stay where they are."""
         return Selection(tuple(dict.fromkeys([*self.dataset_ids, *ids])), self.datafile_ids)
 
+    def with_datafiles(self, ids: Iterable[int]) -> Selection:
+        """With more datafiles; those that are in it already stay where they are."""
+        return Selection(self.dataset_ids, tuple(dict.fromkeys([*self.datafile_ids, *ids])))
+
     def without_datasets(self, ids: Iterable[int]) -> Selection:
         """Without these datasets."""
         gone = set(ids)

@@ -70,7 +70,7 @@ def find() -> ResponseReturnValue:
     written = _from_form(request.args)
     if written is not None:
         shown = {"show": request.args["show"]} if request.args.get("show") else {}
-        return redirect(_address(written, **shown) + _anchor(request.args))
+        return redirect(_address(written, **shown))
     search = Search.parse(request.args)
     page, faults = _page(user, search)
     known = finder().vocabulary(user)
@@ -213,7 +213,7 @@ def _address(search: Search, **more: str | int) -> str:
 
 
 # A form without script cannot write p=NAME:operator:value, nor keep the selection of other pages.
-_FORM_FIELDS = ("form", "rn", "s", "shown", "add", "remove", "pick", "columns")
+_FORM_FIELDS = ("form", "rn", "s", "f", "shown", "add", "remove", "pick", "columns")
 
 
 def _from_form(given: MultiDict[str, str]) -> Search | None:
@@ -245,6 +245,7 @@ def _selection_of_form(given: MultiDict[str, str], search: Search) -> Selection:
     shown = parse_ids(",".join(given.getlist("shown")))
     ticked = parse_ids(",".join(given.getlist("s")))
     kept = search.selection.without_datasets(set(shown) - set(ticked)).with_datasets(ticked)
+    kept = kept.with_datafiles(parse_ids(",".join(given.getlist("f"))))
     if given.get("pick") == "none":
         return Selection()
     if given.get("pick") == "page":
@@ -252,7 +253,3 @@ def _selection_of_form(given: MultiDict[str, str], search: Search) -> Selection:
     if given.get("pick") == "all":
         return kept.with_datasets(finder().ids(require_user(), search, MOST_SELECTED))
     return kept
-
-
-def _anchor(given: MultiDict[str, str]) -> str:
-    return "#actions" if given.get("pick") else ""

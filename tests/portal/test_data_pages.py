@@ -106,6 +106,20 @@ def test_ticked_rows_are_added_to_what_was_selected(ana, portal):
     assert query_of(ana.client.get(f"/find?sel={ids[0]}&pick=none")) == {}
 
 
+def test_single_files_can_be_selected(ana, portal):
+    id = portal.dataset("one", files={"a.txt": b"1", "b.txt": b"2"})
+    page = ana.get(f"/datasets/{id}")
+    files = page.xpath("//input[@name='f']/@value")
+    assert len(files) == 2
+    answer = ana.client.get(f"/find?f={files[1]}")
+    assert query_of(answer) == {"files": [files[1]]}
+    panel = ana.get(answer.location).get_element_by_id("actions")
+    assert "b.txt" in text(panel)
+    (run,) = panel.xpath(".//a[contains(@class,'offer')]/@href")
+    assert run == f"/run/work?files={files[1]}"
+    assert f"--datafileIds={files[1]}" in ana.get(run).get_element_by_id("command").text
+
+
 def test_what_can_run_stands_beside_the_selection_with_reasons(ana, portal):
     """req. 18, 102"""
     raw, other = portal.dataset("r"), portal.dataset("o", type="other")
