@@ -48,6 +48,10 @@ def read(what: str) -> Definition:
     statement(query.select, scope.environment, lambda _: None)
     if source is None:
         raise QueryError(f"variable {path.names[0]} is not defined", path.at)
+    relation = source.entity.relations.get(path.names[-1]) if len(path.names) == 2 else None
+    if relation is not None and relation.to_many:
+        message = f"{relation.origin} has no single {relation.name} to update"
+        raise QueryError(message, path.position(1))
     return Definition(
         entity=source.entity.name,
         variable=path.names[0],

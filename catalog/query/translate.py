@@ -13,7 +13,7 @@ from catalog.query import tree
 from catalog.query.expression import Condition, Expressions, Extra
 from catalog.query.schema import Entity
 from catalog.query.scope import REFUSED, Attribute, Environment, Scope, Step
-from catalog.query.tables import Source, Tables
+from catalog.query.tables import Source, Tables, tables_of
 from catalog.query.values import Kind, Value
 from ijp.errors import QueryError
 
@@ -158,6 +158,8 @@ class _Translation:
         conditions = [visible(source) for source in self._selected()]
         sql = sql.where(*(one for one in conditions if one is not None))
         order = [*self._order(), *self._tie_break(items)]
+        # SQL takes a constant here for the number of a column.
+        order = [one for one in order if list(tables_of(one.column))]
         if self._query.distinct:
             known = [id(column) for column in columns]
             sort_only = [one.column for one in order if id(one.column) not in known]
@@ -202,8 +204,11 @@ class _Translation:
                 for path in _paths(item):
                     raise QueryError(f"{REFUSED}'{path}' needs a GROUP BY", path.at)
             for part, *_ in tree.walk(item):
-                if isinstance(part, tree.Select):
+                # What they count or give would not be checked.
+                if isinstance(part, tree.Select | tree.IsEmpty):
                     raise QueryError("a subselect cannot be selected", part.at)
+                if isinstance(part, tree.Call) and part.function == "SIZE":
+                    raise QueryError("SIZE cannot be selected", part.at)
 
     def _item(self, node: tree.Expression) -> _Item:
         source = self._entity(node) if isinstance(node, tree.Path) else None

@@ -134,6 +134,7 @@ def _all(*numbers: int) -> list[str]:
         ("ORDER BY LENGTH(ds.name), ds.name DESC LIMIT 0, 2", _all(5, 4)),
         ("ORDER BY ds.description", _all(0, 1, 3, 4, 5, 2)),
         ("ORDER BY ds.description DESC", _all(2, 5, 4, 3, 1, 0)),
+        ("ORDER BY 1, -2, 0.5, :user, ds.fileSize DESC", _all(5, 4, 3, 2, 1, 0)),
         ("LIMIT 4, 10", _all(4, 5)),
         ("LIMIT 4, *", _all(4, 5)),
         ("LIMIT 0, 0", []),
@@ -178,6 +179,7 @@ def test_datasets_are_found(searched, query, rows):
         ("SELECT u.name FROM User u WHERE LOWER(u.fullName) LIKE 'ana å%'", ["db/ana"]),
         ("SELECT u.name FROM User u WHERE u.fullName LIKE 'Bo O''H%'", ["db/bo"]),
         ("SELECT u.name FROM User u WHERE u.name = :user", []),
+        ("SELECT DISTINCT 0.5 FROM Dataset ds", [0.5]),
         # Aggregates
         ("SELECT COUNT(ds) FROM Dataset ds", [6]),
         ("SELECT COUNT(ds) FROM Dataset ds LIMIT 0, 1", [6]),
