@@ -93,7 +93,7 @@ def _ask_to_log_in(app: Flask) -> None:
 
     @app.errorhandler(NotAuthenticatedError)
     def _log_in(error: NotAuthenticatedError) -> Response:
-        if _for_programs():
+        if web.for_programs():
             response = web.error_page(error, 401)
             response.headers["WWW-Authenticate"] = 'Bearer realm="ijp"'
             return response
@@ -102,13 +102,6 @@ def _ask_to_log_in(app: Flask) -> None:
             sessions: Sessions = app.extensions["ijp"].sessions
             target = {"draft": sessions.save_draft(request.full_path, request.form.to_dict(False))}
         return redirect("/login?" + urlencode(target), 303)  # type: ignore[return-value]
-
-
-def _for_programs() -> bool:
-    if request.path.startswith(_PROGRAMS):
-        return True
-    best = request.accept_mimetypes.best_match(["text/html", "application/json"], "text/html")
-    return best == "application/json"
 
 
 def _protect_from_forgery(app: Flask) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, Any
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -28,6 +28,7 @@ from ijp.errors import (
 )
 from ijp.query import query
 from portal import parameter_values, tokens
+from portal.incoming import Readable
 from portal.model import JobOutput, JobRead, JobRow
 from portal.moments import now
 from portal.parameter_values import Value
@@ -160,7 +161,7 @@ class Gateway:
         return dataset_id
 
     def put_datafile(
-        self, dataset_id: int, name: str, content: IO[bytes], format: str | None
+        self, dataset_id: int, name: str, content: Readable, format: str | None
     ) -> Stored:
         """Store a file in a dataset that this job made and has not completed.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import IO
 
 from ijp.catalog import CatalogSession, Entity
 from ijp.datastore import BLOCK_BYTES, Stored
-from ijp.errors import NotFoundError, UnavailableError, ValidationFailedError
+from ijp.errors import NotFoundError, ValidationFailedError
 from ijp.query import query
+from portal.incoming import Readable
 from portal.services import services
 from portal.sessions import User
 
@@ -111,12 +111,12 @@ def make_dataset(session: CatalogSession, wanted: NewDataset) -> int:
 
 
 def put(
-    user: User, dataset: Entity, name: str, content: IO[bytes], format_id: int | None
+    user: User, dataset: Entity, name: str, content: Readable, *, format_id: int | None
 ) -> Stored:
     """Pass a file on to the data service as it arrives; memory does not grow with its size.
 
     Args:
-        content: Read to its end; when it ends too early, nothing is kept.
+        content: Read to its end; when reading fails, nothing is kept.
         format_id: None finds one by the name's ending.
 
     Raises:
@@ -132,7 +132,7 @@ def put(
         raise ValidationFailedError(text, fields={"format": [text]})
     session = services().datastore.session(user.session_id)
     return session.put(
-        _blocks(content, name),
+        _blocks(content),
         name=name,
         dataset_id=int(dataset["id"]),
         datafile_format_id=chosen,
@@ -159,9 +159,6 @@ def check_name(name: str) -> None:
     raise ValidationFailedError(fault, fields={"name": [fault]})
 
 
-def _blocks(content: IO[bytes], name: str) -> Iterator[bytes]:
-    try:
-        while block := content.read(BLOCK_BYTES):
-            yield block
-    except OSError as error:
-        raise UnavailableError(f"{name}: the connection ended before the file did") from error
+def _blocks(content: Readable) -> Iterator[bytes]:
+    while block := content.read(BLOCK_BYTES):
+        yield block

@@ -20,6 +20,7 @@ from portal.api.schemas import (
     StoredOut,
 )
 from portal.gateway import Gateway, NewDataset
+from portal.incoming import Incoming
 from portal.services import services
 from portal.sessions import bearer
 
@@ -92,7 +93,7 @@ def create_dataset(wanted: NewDataset) -> Any:
 @blueprint.response(201, StoredOut)
 def put_datafile(asked: dict[str, Any], dataset_id: int, name: str) -> Any:
     """Store the request's body as a file of a dataset that the job made."""
-    return _gateway().put_datafile(dataset_id, name, request.stream, asked.get("format"))
+    return _gateway().put_datafile(dataset_id, name, Incoming(name), asked.get("format"))
 
 
 @blueprint.route("/capsule/datasets/<int:dataset_id>/parameters", methods=["POST"])

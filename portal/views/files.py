@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import ClientDisconnected
 
 from ijp.catalog import Entity
-from ijp.errors import BadRequestError, ConflictError, PortalError, ValidationFailedError
+from ijp.errors import ConflictError, PortalError, ValidationFailedError
 from portal import downloads, drafts, uploads
+from portal.incoming import Incoming, Readable
 from portal.selection import Selection
 from portal.services import services
 from portal.sessions import login_required, require_user
@@ -38,7 +38,7 @@ def _start_page(typed: Any, faults: dict[str, list[str]] | None = None) -> str:
         "files/start.html",
         datasets=[_dataset_choice(one) for one in uploads.own_datasets(user)],
         investigations=[
-            (one["id"], f"{one['name']} – {one.get('title', '')[:80]}")
+            (one["id"], f"{one['name']}, {one.get('title', '')[:80]}")
             for one in uploads.investigations(user.catalog)
         ],
         types=[(one["id"], one["name"]) for one in uploads.dataset_types(user.catalog)],
@@ -49,7 +49,7 @@ def _start_page(typed: Any, faults: dict[str, list[str]] | None = None) -> str:
 
 def _dataset_choice(dataset: Entity) -> tuple[int, str]:
     state = "" if dataset.get("complete") else " (not complete)"
-    return dataset["id"], f"{dataset['name']}{state} – {dataset['investigation']['name']}"
+    return dataset["id"], f"{dataset['name']}{state}, {dataset['investigation']['name']}"
 
 
 @blueprint.post("/upload")
@@ -110,7 +110,7 @@ def names(dataset_id: int) -> ResponseReturnValue:
 @login_required
 def receive(dataset_id: int, name: str) -> ResponseReturnValue:
     """One file as the request's body, passed on while it arrives."""
-    stored = _put(dataset_id, name, request.stream, request.args.get("format", ""))
+    stored = _put(dataset_id, name, Incoming(name), request.args.get("format", ""))
     return jsonify(stored), 201
 
 
@@ -138,14 +138,11 @@ def receive_form(dataset_id: int) -> ResponseReturnValue:
     return redirect(url_for(".upload", dataset_id=dataset_id), 303)
 
 
-def _put(dataset_id: int, name: str, content: IO[bytes], format_text: str) -> dict[str, Any]:
+def _put(dataset_id: int, name: str, content: Readable, format_text: str) -> dict[str, Any]:
     user = require_user()
     dataset = uploads.target(user.catalog, dataset_id)
     format_id = int(format_text) if format_text.isascii() and format_text.isdigit() else None
-    try:
-        stored = uploads.put(user, dataset, name, content, format_id=format_id)
-    except ClientDisconnected as error:
-        raise BadRequestError(f"{name} did not arrive as a whole; nothing of it is kept") from error
+    stored = uploads.put(user, dataset, name, content, format_id=format_id)
     return {
         "id": stored.id,
         "name": name,
