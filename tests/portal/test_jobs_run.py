@@ -253,3 +253,20 @@ def test_stopped_dispatcher_goes_on_where_it_was(portal, tmp_path: Path):
     portal.start()
     portal.completed(job)
     assert len((tmp_path / "count").read_text().splitlines()) == 1
+
+
+def test_whole_day_on_postgresql(make_portal, postgresql_url):
+    """Item 10: the same by one setting."""
+    portal = make_portal(postgresql_url)
+    sources = [portal.dataset(name) for name in ("one", "two", "three")]
+    jobs = portal.user().submit("work", dataset_ids=sources, one_job=False)
+    for job in jobs:
+        done = portal.completed(job)
+        assert done["provenanceId"]
+        assert len(done["inputs"]["datafilesRead"]) == 1
+    (long,) = portal.user().submit("tool", arguments=["steps", "60"])
+    portal.wait(long, "Executing")
+    portal.user().cancel(long["id"])
+    assert portal.wait(long)["state"] == "Cancelled"
+    portal.user().delete(long["id"])
+    assert [one["id"] for one in portal.user().jobs()["jobs"]] == [one["id"] for one in jobs][::-1]
