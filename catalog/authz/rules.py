@@ -20,7 +20,7 @@ from catalog.query.id_list import is_listed
 from catalog.query.include import Visibility
 from catalog.query.schema import entities
 from catalog.query.scope import Environment
-from catalog.query.tables import Tables
+from catalog.query.tables import Aliases, Tables
 from catalog.query.translate import finish
 from ijp.errors import BadRequestError, NotAuthorizedError, QueryError
 
@@ -106,7 +106,7 @@ class Rights:
     def _among(self, visible: Visibility, entity: str, ids: Collection[int]) -> set[int]:
         if not ids:
             return set()
-        tables = Tables()
+        tables = Tables(Aliases())
         source = tables.all_of(entities()[entity])
         sql = select(source.id).where(is_listed(self._executor, source.id, ids))
         condition = visible(source)

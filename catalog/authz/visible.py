@@ -96,7 +96,7 @@ def _membership(rule: Definition, source: Source, environment: Environment) -> _
 def _as_a_whole(rule: Definition, source: Source, environment: Environment) -> _Membership:
     """Membership in all that the rule selects, wherever the row stands in it."""
     query = replace(rule.select, items=(tree.Path((rule.variable,)),))
-    members, _ = inner(query, Scope(environment))
+    members, _ = inner(query, Scope(environment, names=source.names))
     return _Membership((), source.id, members)
 
 
@@ -117,7 +117,7 @@ class _Parts:
     mixed: list[Condition] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        scope = Scope(self.environment)
+        scope = Scope(self.environment, names=self.source.names)
         self.tables = scope.tables
         for range in self.rule.select.sources:
             if range.variable.lower() == self.rule.variable.lower():

@@ -157,7 +157,7 @@ class Expressions:
         found = self._scope.find(path)
         if not isinstance(found, Step) or not found.relation.to_many:
             raise QueryError(f"{REFUSED}{what} needs a to-many relation, not {path}", path.at)
-        table = entities()[found.relation.target].table.alias()
+        table = self._scope.tables.names.next(entities()[found.relation.target].table)
         related = table.c[found.relation.column] == found.origin.id
         return select(table.c.id).where(related).correlate_except(table)
 

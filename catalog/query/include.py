@@ -13,7 +13,7 @@ from catalog.query.executor import Executor, execute
 from catalog.query.expression import Condition
 from catalog.query.id_list import is_listed
 from catalog.query.schema import Entity, Relation, entities
-from catalog.query.tables import Source, Tables
+from catalog.query.tables import Aliases, Source, Tables
 from catalog.query.translate import finish
 from ijp.errors import QueryError, ValidationFailedError
 
@@ -134,7 +134,7 @@ class _Rows:
     def where(self, name: str, ids: set[int]) -> Iterator[Instance]:
         """The visible ones whose column has one of these values, in the order of their ids."""
         target = entities()[self.relation.target]
-        tables = Tables()
+        tables = Tables(Aliases())
         source = tables.all_of(target)
         sql: Select[Any] = select(*source.row.columns)
         sql = sql.where(is_listed(self.executor, source.column(name), ids))

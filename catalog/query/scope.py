@@ -11,7 +11,7 @@ from sqlalchemy import Column, ColumnElement
 
 from catalog.query import tree
 from catalog.query.schema import Relation, entities
-from catalog.query.tables import Source, Tables
+from catalog.query.tables import Aliases, Source, Tables
 from ijp.errors import QueryError
 
 REFUSED = "An exception occurred while creating a query in EntityManager: "
@@ -58,9 +58,12 @@ class Step:
 class Scope:
     """The variables of one SELECT, and of those around it."""
 
-    def __init__(self, environment: Environment, outer: Scope | None = None) -> None:
+    def __init__(
+        self, environment: Environment, outer: Scope | None = None, names: Aliases | None = None
+    ) -> None:
+        """Take the scope around it, or else the names of the statement that it becomes part of."""
         self.environment = environment
-        self.tables = Tables()
+        self.tables: Tables = Tables(outer.tables.names if outer else names or Aliases())
         self._outer = outer
         self._variables: dict[str, Source] = {}
 

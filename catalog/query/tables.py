@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, FromClause, literal, select, true
+from sqlalchemy import Column, ColumnElement, FromClause, Table, literal, select, true
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.selectable import NamedFromClause
@@ -15,6 +17,30 @@ from catalog.query.schema import Entity, Relation, entities
 
 Alias = NamedFromClause[ReadOnlyColumnCollection[str, Column[Any]]]
 """A table under a name of its own in one SELECT."""
+
+
+@lru_cache(maxsize=2048)
+def _alias(table: Table, number: int) -> Alias:
+    made = table.alias(f"{table.name}_{number}")
+    # Its columns are made now, by the thread that will share it, and not by two at once later.
+    assert made.c
+    return made
+
+
+class Aliases:
+    """Gives each use of a table in one statement a name of its own.
+
+    Making an alias takes longer than all else that is done for it, so they are kept for the next
+    statement.
+    """
+
+    def __init__(self) -> None:
+        self._used: Counter[str] = Counter()
+
+    def next(self, table: Table) -> Alias:
+        """A table under a name that the statement has not used yet."""
+        self._used[table.name] += 1
+        return _alias(table, self._used[table.name])
 
 
 @dataclass(frozen=True)
@@ -35,7 +61,9 @@ class _Step:
 class Tables:
     """The tables of one SELECT in the order they are joined, and how they hang on outer ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Aliases) -> None:
+        """Take the names of the statement."""
+        self.names = names
         self._steps: list[_Step] = []
         self._sources: list[Source] = []
         self.links: list[Link] = []
@@ -53,7 +81,7 @@ class Tables:
 
     def all_of(self, entity: Entity) -> Source:
         """A source of all entities of a kind."""
-        alias = entity.table.alias()
+        alias = self.names.next(entity.table)
         self._steps.append(_Step(alias, None, outer=False))
         return Source(entity, self, alias)
 
@@ -65,7 +93,7 @@ class Tables:
         self.has_left_join |= outer
         target = entities()[relation.target]
         if relation.to_many:
-            alias = target.table.alias()
+            alias = self.names.next(target.table)
             self.link(alias.c[relation.column], origin.id, alias, outer=outer)
             return Source(target, self, alias, optional=outer)
         link = origin.column(relation.column)
@@ -150,9 +178,14 @@ class Source:
         """The table, joined now if it was not."""
         if self._alias is None:
             assert self._link is not None
-            self._alias = self.entity.table.alias()
+            self._alias = self._tables.names.next(self.entity.table)
             self._tables.link(self._alias.c.id, self._link, self._alias, outer=self._outer)
         return self._alias
+
+    @property
+    def names(self) -> Aliases:
+        """The names of the statement that it is in."""
+        return self._tables.names
 
     @property
     def tables(self) -> list[FromClause]:
