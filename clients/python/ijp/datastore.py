@@ -314,7 +314,7 @@ class DatastoreSession:
         headers = {"Content-Type": "application/octet-stream"}
         if checksum is not None:
             headers[CRC32_HEADER] = f"{checksum:08x}"
-        body = _Sent(content, progress)
+        body = Sent(content, progress)
         params = {key: value for key, value in given.items() if value is not None}
         found = json_of(self._call("PUT", "/put", params=params, body=body, headers=headers))
         stored = Stored(
@@ -323,7 +323,7 @@ class DatastoreSession:
         self._verify(stored, body)
         return stored
 
-    def _verify(self, stored: Stored, sent: _Sent) -> None:
+    def _verify(self, stored: Stored, sent: Sent) -> None:
         if (stored.checksum, stored.size) != (sent.checksum, sent.size):
             self.delete(Selection(datafile_ids=[stored.id]))
             raise InternalError(
@@ -380,7 +380,7 @@ class DatastoreSession:
         self._call("DELETE", "/delete", params=selection.wire())
 
 
-class _Sent:
+class Sent:
     """Content on its way, counted; it can be sent once only, so a repeated call cannot lose any."""
 
     def __init__(self, content: Content, progress: Progress | None) -> None:

@@ -19,9 +19,11 @@ only the job's account can read.
 from __future__ import annotations
 
 import json
+import math
 import os
+import subprocess
 import sys
-import zlib
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,15 +32,19 @@ from types import TracebackType
 from typing import IO, Any, NoReturn, Self
 from urllib.parse import quote
 
-import requests
-
 from ijp.catalog import format_date
-from ijp.errors import BadRequestError, InternalError, PortalError
+from ijp.datastore import Content, Sent
+from ijp.errors import BadRequestError, InternalError, PortalError, UnavailableError
 from ijp.portal import read_error
-from ijp.transport import Transport, json_of
+from ijp.transport import Transport, blocks_of, http_session, json_of
 
 JOB_FILE = "IJP_JOB_FILE"
 _BLOCK = 1 << 20
+_CONNECT_ATTEMPTS = 40
+"""For some minutes: a portal that is being restarted shall not cost a job of hours."""
+_FETCH_ATTEMPTS = 5
+_UPLOAD_TIMEOUT_SECONDS = 3600
+_PROGRESS_EVERY_SECONDS = 0.5
 
 Value = float | int | str | datetime
 
@@ -67,6 +73,8 @@ class Parameter:
             found["stringValue"] = self.value
         elif isinstance(self.value, bool):
             raise BadRequestError(f"parameter {self.name}: give a number or text, not a boolean")
+        elif not math.isfinite(self.value):
+            raise BadRequestError(f"parameter {self.name}: {self.value} is not a number")
         else:
             found["numericValue"] = float(self.value)
             if self.error is not None:
@@ -100,11 +108,9 @@ class Job:
     """The job that this program runs as."""
 
     def __init__(self, url: str, token: str, folder: Path, ca_bundle: str | None = None) -> None:
-        from_portal = requests.Session()
-        if ca_bundle:
-            from_portal.verify = ca_bundle
-        from_portal.headers["Authorization"] = f"Bearer {token}"
-        self._transport = Transport(url.rstrip("/") + "/api/v1/capsule", read_error, from_portal)
+        http = http_session(ca_bundle=ca_bundle, connect_attempts=_CONNECT_ATTEMPTS)
+        http.headers["Authorization"] = f"Bearer {token}"
+        self._transport = Transport(url.rstrip("/") + "/api/v1/capsule", read_error, http)
         self.folder = folder
         found = json_of(self._transport.call("GET", ""))
         self.id: int = found["jobId"]
@@ -112,6 +118,7 @@ class Job:
         self.job_type: str = found["jobType"]
         self.user: str = found["user"]
         self.arguments: list[str] = list(found.get("arguments", []))
+        self.facility: str = found["facility"]
         self.investigation_id: int | None = found.get("investigationId")
         self.datasets = [_dataset(one) for one in found["inputs"]["datasets"]]
         self.datafiles = [_file(one) for one in found["inputs"]["datafiles"]]
@@ -138,24 +145,40 @@ class Job:
         return place
 
     def fetch_file(self, file: InputFile, path: Path | None = None) -> Path:
-        """Copy one input file; give where it is.
+        """Copy one input file; give where it is, which is a place of its own if none is given.
 
         Raises:
             InternalError: Fewer bytes came than the catalog says there are.
+            UnavailableError: The connection broke again and again.
         """
-        place = path or self.folder / "inputs" / safe_name(file.name)
+        place = path or self.folder / "inputs" / f"file {file.id}" / safe_name(file.name)
         place.parent.mkdir(parents=True, exist_ok=True)
-        size = 0
-        with (
-            self._transport.call("GET", f"/datafiles/{file.id}", stream=True) as answer,
-            place.open("wb") as target,
-        ):
-            for block in answer.iter_content(_BLOCK):
-                target.write(block)
-                size += len(block)
+        with place.open("wb") as target:
+            for failures in range(1, _FETCH_ATTEMPTS + 1):
+                try:
+                    self._receive(file, target)
+                    break
+                except UnavailableError:
+                    if failures == _FETCH_ATTEMPTS:
+                        raise
+            size = target.tell()
         if file.size is not None and size != file.size:
             raise InternalError(f"{file.name}: {size} bytes came, {file.size} were expected")
         return place
+
+    def _receive(self, file: InputFile, target: IO[bytes]) -> None:
+        """Go on after what is there already."""
+        begun = target.tell()
+        if begun and begun == file.size:
+            return
+        headers = {"Accept-Encoding": "identity"}
+        if begun:
+            headers["Range"] = f"bytes={begun}-"
+        with self._transport.call(
+            "GET", f"/datafiles/{file.id}", headers=headers, stream=True
+        ) as answer:
+            for block in blocks_of(answer, _BLOCK):
+                target.write(block)
 
     def new_dataset(
         self,
@@ -201,9 +224,12 @@ class Job:
             print(f"progress was not told: {error}", file=sys.stderr)
 
     def track(self, things: Sequence[Any], message: str = "") -> Iterator[Any]:
-        """Go through a sequence, telling the progress before each member."""
+        """Go through a sequence, telling the progress now and then before a member."""
+        told = -math.inf
         for number, thing in enumerate(things):
-            self.progress(number / len(things), message)
+            if time.monotonic() - told >= _PROGRESS_EVERY_SECONDS:
+                self.progress(number / len(things), message)
+                told = time.monotonic()
             yield thing
         self.progress(1.0, message)
 
@@ -222,39 +248,32 @@ class OutputDataset:
     ) -> int:
         """Store a file in the dataset; give its id.
 
+        Args:
+            name: Under which it is stored; that of the file if None.
+            format: A datafile format's name; the portal chooses by the name's ending if None.
+
         Raises:
             InternalError: What was stored is not what was sent.
         """
         if isinstance(source, Path):
-            with source.open("rb") as stream:
-                return self._put(stream, name or source.name, format)
+            return self._put(source, name or source.name, format)
         if not name:
             raise BadRequestError("bytes need a name to be stored under")
-        return self._put_blocks(iter([source]), name, format)
+        return self._put([source], name, format)
 
-    def _put(self, stream: IO[bytes], name: str, format: str | None) -> int:
-        return self._put_blocks(iter(lambda: stream.read(_BLOCK), b""), name, format)
-
-    def _put_blocks(self, blocks: Iterator[bytes], name: str, format: str | None) -> int:
-        checksum = 0
-
-        def counted() -> Iterator[bytes]:
-            nonlocal checksum
-            for block in blocks:
-                checksum = zlib.crc32(block, checksum)
-                yield block
-
+    def _put(self, content: Content, name: str, format: str | None) -> int:
+        sent = Sent(content, None)
         found = json_of(
             self._transport.call(
                 "PUT",
                 f"/datasets/{self.id}/datafiles/{quote(name, safe='')}",
                 params={"format": format} if format else None,
-                body=counted(),
+                body=sent,
                 headers={"Content-Type": "application/octet-stream"},
-                read_timeout_seconds=3600,
+                read_timeout_seconds=_UPLOAD_TIMEOUT_SECONDS,
             )
         )
-        if int(found["checksum"]) != checksum:
+        if int(found["checksum"]) != sent.checksum:
             raise InternalError(f"{name}: the stored file's checksum is not that of what was sent")
         return int(found["id"])
 
@@ -282,19 +301,42 @@ class OutputDataset:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if kind is None:
-            self.complete()
-        else:
+        try:
+            if kind is None:
+                self.complete()
+                return
+        except BaseException:
+            self._give_up()
+            raise
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """Remove the dataset; the portal does it at the job's end if that fails now."""
+        try:
             self.remove()
+        except PortalError as error:
+            print(f"dataset {self.id} was not removed: {error}", file=sys.stderr)
 
 
 def run(main: Callable[[Job], None]) -> NoReturn:
-    """Run a job's function; a problem becomes one line on standard error and status 1."""
+    """Run a job's function; a problem becomes one line on standard error and status 1.
+
+    A problem is an error of the portal, one that the function raised as such, or a program that
+    it ran and that failed. Anything else is a bug, whose traceback is shown.
+    """
+    name = Path(sys.argv[0]).name
     try:
         main(Job.from_environment())
     except (PortalError, NotInJobError) as error:
-        sys.exit(f"{Path(sys.argv[0]).name}: {error}")
+        sys.exit(f"{name}: {error}")
+    except subprocess.CalledProcessError as error:
+        command = error.cmd if isinstance(error.cmd, str) else str(error.cmd[0])
+        sys.exit(f"{name}: {command} {_ending(error.returncode)}")
     sys.exit(0)
+
+
+def _ending(code: int) -> str:
+    return f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
 
 
 def safe_name(name: str) -> str:

@@ -10,12 +10,19 @@ from urllib.parse import quote
 import requests
 
 from ijp import errors
-from ijp.transport import Transport, json_of
+from ijp.transport import Transport, blocks_of, json_of
 
 Record = dict[str, Any]
 """A thing as the portal's JSON has it: camelCase names."""
 
+_PAGE = 2000
+
 FINAL_STATES = frozenset({"Completed", "Failed", "Cancelled"})
+
+
+class _BeyondEndError(errors.BadRequestError):
+    """A part was asked for that is not there (yet)."""
+
 
 _FROM_STATUS: dict[int, type[errors.PortalError]] = {
     400: errors.BadRequestError,
@@ -24,6 +31,7 @@ _FROM_STATUS: dict[int, type[errors.PortalError]] = {
     404: errors.NotFoundError,
     409: errors.ConflictError,
     413: errors.TooLargeError,
+    416: _BeyondEndError,
     422: errors.BadRequestError,
     503: errors.UnavailableError,
 }
@@ -32,7 +40,8 @@ _FROM_STATUS: dict[int, type[errors.PortalError]] = {
 def read_error(status: int, body: Mapping[str, Any]) -> errors.PortalError:
     """The error that the portal reported, as the class it was there."""
     kind = errors.BY_CODE.get(str(body.get("code")))
-    kind = kind or _FROM_STATUS.get(status, errors.InternalError)
+    if kind in (None, errors.PortalError):
+        kind = _FROM_STATUS.get(status, kind or errors.InternalError)
     message = str(body.get("message") or f"the portal answered {status}")
     fields = body.get("fields")
     return kind(
@@ -105,9 +114,19 @@ class PortalClient:
         return dict(self._json("GET", f"/datasets/{id}"))
 
     def datafiles(self, dataset_id: int) -> list[Record]:
-        """The files of a dataset."""
-        found = self._json("GET", f"/datasets/{dataset_id}/datafiles")
-        return list(found["datafiles"] if isinstance(found, dict) else found)
+        """The files of a dataset, all of them."""
+        files: list[Record] = []
+        after: int | None = 0
+        while after is not None:
+            params = {"after": after, "limit": _PAGE}
+            found = self._json("GET", f"/datasets/{dataset_id}/datafiles", params=params)
+            files += found["datafiles"]
+            after = found["next"]
+        return files
+
+    def searchable(self, entity: str = "Dataset") -> list[Record]:
+        """What datasets or datafiles can be searched by, with the operators that fit."""
+        return list(self._json("GET", "/parameters", params={"entity": entity})["parameters"])
 
     def provenance(self, dataset_id: int, depth: int = 3) -> Record:
         """The graph around a dataset: nodes and edges, so many jobs back and forth."""
@@ -125,8 +144,8 @@ class PortalClient:
         self, dataset_ids: Sequence[int] = (), datafile_ids: Sequence[int] = ()
     ) -> list[Record]:
         """The job types, and whether each takes the given data (``fits``, ``reason``)."""
-        found = self._json("GET", "/job-types", params=_ids(dataset_ids, datafile_ids))
-        return list(found["jobTypes"] if isinstance(found, dict) else found)
+        params = _ids(dataset_ids, datafile_ids)
+        return list(self._json("GET", "/job-types", params=params)["jobTypes"])
 
     def job_type(self, name: str) -> Record:
         """One job type with its options."""
@@ -139,12 +158,22 @@ class PortalClient:
         dataset_ids: Sequence[int] = (),
         datafile_ids: Sequence[int] = (),
         options: Mapping[str, Any] | None = None,
+        arguments: Sequence[str] = (),
+        one_job: bool | None = None,
+        investigation_id: int | None = None,
     ) -> Record:
-        """What a job type asks for this selection, and the command it would run."""
+        """What a job type asks for this selection, and what it would run; takes what submit takes.
+
+        Gives ``faults`` by option, ``question`` if one job or many is open, the number of ``jobs``
+        and the ``command`` of the first.
+        """
         body = {
             "datasetIds": list(dataset_ids),
             "datafileIds": list(datafile_ids),
             "options": dict(options or {}),
+            "arguments": list(arguments),
+            "oneJob": one_job,
+            "investigationId": investigation_id,
         }
         return dict(self._json("POST", f"/job-types/{quote(name, safe='')}/form", json=body))
 
@@ -191,23 +220,23 @@ class PortalClient:
         """One page of the user's jobs, newest first: ``jobs`` and ``next``."""
         return dict(self._json("GET", "/jobs", params=filters))
 
-    def job(self, id: int) -> Record:
-        """One job."""
-        return dict(self._json("GET", f"/jobs/{id}"))
+    def job(self, id: int | str) -> Record:
+        """One job, by its number or its public id."""
+        return dict(self._json("GET", _job(id)))
 
-    def cancel(self, id: int) -> None:
-        """Stop a job, waiting or running."""
-        self._call("POST", f"/jobs/{id}/cancel")
+    def cancel(self, id: int | str) -> Record:
+        """Have a job end, waiting or running; gives it as it is now."""
+        return dict(self._json("POST", _job(id) + "/cancel"))
 
-    def delete(self, id: int) -> None:
+    def delete(self, id: int | str) -> None:
         """Remove a finished job's record and output; datasets that it made stay."""
-        self._call("DELETE", f"/jobs/{id}")
+        self._call("DELETE", _job(id))
 
-    def repeat(self, id: int) -> list[Record]:
+    def repeat(self, id: int | str) -> list[Record]:
         """Submit a job again with the same inputs and options."""
-        return list(self._json("POST", f"/jobs/{id}/repeat")["jobs"])
+        return list(self._json("POST", _job(id) + "/repeat")["jobs"])
 
-    def output(self, id: int, *, stream: str = "out", offset: int = 0) -> Iterator[bytes]:
+    def output(self, id: int | str, *, stream: str = "out", offset: int = 0) -> Iterator[bytes]:
         """What a job wrote so far, from a byte on; nothing if there is no more.
 
         Args:
@@ -217,17 +246,19 @@ class PortalClient:
         try:
             answer = self._call(
                 "GET",
-                f"/jobs/{id}/output",
+                _job(id) + "/output",
                 params={"stream": stream},
                 headers=headers,
                 stream=True,
             )
-        except errors.PortalError as error:
-            if offset and getattr(error, "code", "") in ("range", "error", "internal"):
-                return
-            raise
+        except _BeyondEndError:
+            return
         with answer:
-            yield from answer.iter_content(1 << 16)
+            yield from blocks_of(answer, 1 << 16)
+
+
+def _job(id: int | str) -> str:
+    return "/jobs/" + quote(str(id), safe="")
 
 
 def _ids(dataset_ids: Iterable[int], datafile_ids: Iterable[int]) -> dict[str, str]:

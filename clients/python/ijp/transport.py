@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from ijp.errors import BY_CODE, InternalError, PortalError, UnavailableError
+from ijp.errors import BY_CODE, BadRequestError, InternalError, PortalError, UnavailableError
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 READ_TIMEOUT_SECONDS = 120.0
@@ -17,19 +17,44 @@ READ_TIMEOUT_SECONDS = 120.0
 ERROR_CODE_HEADER = "X-Error-Code"
 """Our services name the class of an error here where the interface they serve has no such code."""
 
+_BROKEN = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+)
+_NO_ADDRESS = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+)
+
 Body = bytes | IO[bytes] | Iterable[bytes]
 ErrorReader = Callable[[int, Mapping[str, Any]], PortalError]
 """Makes the error of an answer's status and JSON body (empty if the body is not a JSON object)."""
 
 
-def http_session(*, ca_bundle: str | None = None) -> requests.Session:
+def http_session(*, ca_bundle: str | None = None, connect_attempts: int = 3) -> requests.Session:
     """A session that repeats calls that cannot have had an effect; certificates are verified.
 
     Args:
         ca_bundle: File with the certificates of a private authority, None for the system's.
+        connect_attempts: How often a server that does not take the connection is asked again,
+            after ever longer waits of up to ten seconds.
     """
     session = requests.Session()
-    retry = Retry(total=3, backoff_factor=0.2, status_forcelist=(502, 504), raise_on_status=False)
+    retry = Retry(
+        total=None,
+        connect=connect_attempts,
+        read=3,
+        status=3,
+        other=0,
+        redirect=0,
+        backoff_factor=0.2,
+        backoff_max=10,
+        status_forcelist=(502, 504),
+        raise_on_status=False,
+    )
     session.mount("http://", HTTPAdapter(max_retries=retry, pool_maxsize=32))
     session.mount("https://", HTTPAdapter(max_retries=retry, pool_maxsize=32))
     if ca_bundle:
@@ -71,6 +96,7 @@ class Transport:
         Raises:
             PortalError: What the service reported.
             UnavailableError: The service cannot be reached or did not answer in time.
+            BadRequestError: The base URL is none.
         """
         try:
             response = self._http.request(
@@ -84,8 +110,10 @@ class Transport:
                 timeout=(CONNECT_TIMEOUT_SECONDS, read_timeout_seconds),
                 allow_redirects=False,
             )
-        except (requests.ConnectionError, requests.Timeout) as error:
+        except _BROKEN as error:
             raise UnavailableError(f"{self.url} does not answer: {_cause(error)}") from error
+        except _NO_ADDRESS as error:
+            raise BadRequestError(f"{self.url} is not the address of a service") from error
         if response.status_code >= 400:
             raise self._error(response)
         return response
@@ -102,6 +130,19 @@ class Transport:
         if kind is None or isinstance(error, kind):
             return error
         return kind(error.message, correlation_id=error.correlation_id)
+
+
+def blocks_of(response: requests.Response, size: int) -> Iterator[bytes]:
+    """The body of an answer that was asked for with ``stream``, in pieces.
+
+    Raises:
+        UnavailableError: The connection broke before the body's end.
+    """
+    try:
+        yield from response.iter_content(size)
+    except _BROKEN as error:
+        place = response.url.split("?")[0]
+        raise UnavailableError(f"{place} broke off in its answer: {_cause(error)}") from error
 
 
 def json_of(response: requests.Response) -> Any:
