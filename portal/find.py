@@ -91,8 +91,10 @@ class Found:
 
     def of_type(self, searchable: Searchable) -> ParameterValue | None:
         """Its parameter of that type, if it has one."""
-        its = (one for one in self.parameters if one.type_id in searchable.type_ids)
-        return next(its, None)
+        for one in self.parameters:
+            if one.type_id in searchable.type_ids:
+                return one
+        return None
 
 
 @dataclass(frozen=True)
