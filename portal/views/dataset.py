@@ -72,7 +72,10 @@ def content(datafile_id: int) -> ResponseReturnValue:
     """A file's content: ``?inline=1`` for a picture inside a page, else to be saved."""
     user = require_user()
     chosen = datastore.Selection(datafile_ids=(datafile_id,))
-    download = services().datastore.session(user.session_id).get_data(chosen)
+    try:
+        download = services().datastore.session(user.session_id).get_data(chosen)
+    except (NotFoundError, NotAuthorizedError):
+        raise NotFoundError(f"there is no datafile {datafile_id} that you may see") from None
     blocks = _closing(download)
     first = next(blocks, b"")
     answer = Response(stream_with_context(_chain(first, blocks)))
