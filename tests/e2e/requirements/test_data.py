@@ -31,7 +31,8 @@ def test_location_of_a_file_means_something_to_the_data_service_only(site, peopl
         f"SELECT f FROM Datafile f WHERE f.dataset.id = {images['cell']} AND f.name = 'cell.png'"
     )
     location = file["location"]
-    assert not Path(location).is_absolute() and "://" not in location
+    assert not Path(location).is_absolute()
+    assert "://" not in location
     assert requests.get(f"{site.url}/{location}", timeout=20).status_code == 404
     with people.datastore("ana").get_data(Selection(datafile_ids=[file["id"]])) as download:
         content = b"".join(download.blocks())

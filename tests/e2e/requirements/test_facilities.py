@@ -1,4 +1,4 @@
-"""No facility is in the code, and none of the parts is closed (req. 5, 9, 24, 51)."""
+"""No facility is in the code, and none of the parts is closed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ OPEN = re.compile(
 
 
 @pytest.mark.slow
-def test_neutron_facility_is_another_installation_of_the_same_package(tmp_path, free_address, named):
+def test_neutron_facility_is_another_installation_of_the_same_package(
+    tmp_path, free_address, named
+):
     """req. 5, 24, 51: real NeXus files, by configuration alone, beside the microscopes."""
     if not NEXUS.is_dir():
         pytest.skip(f"the NeXus files are not at {NEXUS}")

@@ -1,4 +1,4 @@
-"""Data come in by jobs of the facility, whenever they arrive (req. 89, 90, 93)."""
+"""Data come in by jobs of the facility, whenever they arrive."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_what_an_instrument_left_is_loaded_by_a_job(people, root, drop, run_job,
         said = b"".join(dora.output(job["id"])).decode()
         assert said == "fresh.png: is there already\nlater.png: loaded\n"
     finally:
-        found = [one for one in named(people["ben"], type="image").values()]
+        found = list(named(people["ben"], type="image").values())
         gone = [one["id"] for one in found if one["name"] in ("fresh", "later")]
         people.datastore("dora").delete(Selection(dataset_ids=gone))
         root.delete("Dataset", gone)

@@ -79,9 +79,11 @@ def test_list_has_the_jobs_of_the_user_alone(ana, ben, run_job, browse):
     """req. 39."""
     of_ana, of_ben = run_job(ana, "date")["id"], run_job(ben, "date")["id"]
     numbers = {one["id"] for one in ana.jobs(limit="100")["jobs"]}
-    assert of_ana in numbers and of_ben not in numbers
+    assert of_ana in numbers
+    assert of_ben not in numbers
     page = browse("ben").open("/jobs")
-    assert f"#{of_ben}" in page.text and f"#{of_ana} " not in page.text
+    assert f"#{of_ben}" in page.text
+    assert f"#{of_ana} " not in page.text
     with pytest.raises(NotFoundError):
         ben.job(of_ana)
 
@@ -106,10 +108,13 @@ def test_output_and_errors_are_seen_while_the_job_runs(site, ana, browse, wait_u
     assert ana.job(job["id"])["state"] == "Executing"
     web = browse("ana")
     page = web.open(f"/jobs/{job['id']}")
-    assert "line 1 live" in page.text and "Running" in page.text and "line 29" not in page.text
+    assert "line 1 live" in page.text
+    assert "Running" in page.text
+    assert "line 29" not in page.text
     site.wait(ana, job)
     page = web.open(f"/jobs/{job['id']}")
-    assert "line 29 live" in page.text and "Done" in page.text
+    assert "line 29 live" in page.text
+    assert "Done" in page.text
     assert "something on standard error" in web.follow(page, "Errors").text
 
 
@@ -118,7 +123,8 @@ def test_progress_of_a_job_is_told(segmented, ana, browse):
     found = ana.job(segmented["id"])
     assert (found["progress"], found["progressMessage"]) == (0.7, "writing results")
     timeline = browse("ana").open(f"/jobs/{segmented['id']}?tab=timeline").text
-    assert "Being prepared" in timeline and "Done" in timeline
+    assert "Being prepared" in timeline
+    assert "Done" in timeline
 
 
 def test_several_datasets_are_selected_and_submitted(browse, ana, images, site):
@@ -178,7 +184,7 @@ def test_job_type_for_single_datasets_gives_a_job_for_each(
     assert "3 jobs are submitted" in page.text
     newest = ana.jobs(type="single")["jobs"]
     inputs = [site.wait(ana, job)["inputs"]["datasets"] for job in newest]
-    assert sorted(sum(inputs, [])) == sorted(int(one) for one in three.split(","))
+    assert sorted(inputs) == sorted([int(one)] for one in three.split(","))
 
 
 def test_where_both_are_possible_the_user_is_asked(browse, images, ana):
@@ -203,7 +209,29 @@ def test_job_is_shown_when_the_batch_system_has_forgotten_it(site, ana, segmente
     assert "CREATE TABLE" in known
     assert segmented["publicId"] not in known
     page = browse("ana").open(f"/jobs/{segmented['id']}")
-    assert "cell:" in page.text and "objects" in page.text and "Done" in page.text
+    assert "cell:" in page.text
+    assert "objects" in page.text
+    assert "Done" in page.text
+
+
+def test_job_that_the_batch_system_does_not_know_is_listed_and_no_success(
+    site, ana, browse, wait_until
+):
+    """req. 79: the portal's record stays; interactive sessions will be such jobs."""
+    blocking = [ana.submit("chatter", options={"Pause": 60})[0] for _ in range(2)]
+    for job in blocking:
+        site.wait(ana, job, "Executing")
+    (lost,) = ana.submit("chatter", options={"Lines": 1})
+    wait_until(lambda: ana.job(lost["id"])["state"] == "Queued")
+    (spool,) = (site.folder / "work").rglob("spool.sqlite")
+    with closing(sqlite3.connect(spool, timeout=20)) as database, database:
+        assert database.execute("DELETE FROM job WHERE mark = ?", [lost["publicId"]]).rowcount == 1
+    for job in blocking:
+        ana.cancel(job["id"])
+    wait_until(lambda: ana.job(lost["id"])["state"] == "Unknown", 40)
+    page = browse("ana").open("/jobs?state=running")
+    assert f"#{lost['id']}" in page.text
+    assert "Not known" in page.text
 
 
 def test_what_happens_is_collected_while_nobody_asks(site, ana, root, images):

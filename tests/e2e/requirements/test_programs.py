@@ -87,9 +87,9 @@ def test_every_operation_on_jobs_is_in_the_command(site, shell_of, ana):
     assert {"segment", "date"} <= set(types)
     assert "Universal time" in shell.says("jobtype", "date")
     number = shell.says("submit", "chatter", "-o", "Lines=2", "-o", "Word=shell", "--key", "once")
-    assert shell.says("submit", "chatter", "-o", "Lines=2", "-o", "Word=shell", "--key", "once") == (
-        number
-    )
+    assert shell.says(
+        "submit", "chatter", "-o", "Lines=2", "-o", "Word=shell", "--key", "once"
+    ) == (number)
     shell.run("status", number, "--watch")
     assert "line 1 shell" in shell.says("output", number)
     assert "something on standard error" in shell.says("output", number, "-e")
@@ -115,7 +115,8 @@ def test_whole_day_by_the_command_alone(shell_of, images, tmp_path):
     shown = json.loads(shell.says("--json", "status", number))
     made = str(shown["outputs"]["datasets"][0])
     history = shell.says("provenance", made)
-    assert "made from:" in history and f"dataset {id}  cell" in history
+    assert "made from:" in history
+    assert f"dataset {id}  cell" in history
     shell.says("download", made, "-o", str(tmp_path / "made.zip"))
     assert (tmp_path / "made.zip").read_bytes().startswith(b"PK")
     folder = tmp_path / "ana" / "config" / "ijp"
@@ -137,7 +138,7 @@ def test_shell_loop_processes_datasets_and_exit_codes_tell_how_it_went(
         "set -eu\n"
         "for id in $(ijp search --type image --where 'width >= 384' --where 'width <= 512'"
         " --item Colour=1 --ids | tr , ' '); do\n"
-        "    ijp submit augment -d \"$id\" --watch 2>/dev/null\n"
+        '    ijp submit augment -d "$id" --watch 2>/dev/null\n'
         "done\n"
         "set +e\n"
         "ijp submit 'fail on purpose' --watch 2>/dev/null\n"

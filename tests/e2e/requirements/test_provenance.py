@@ -1,4 +1,4 @@
-"""What jobs make, whose it is, and what it was made from (req. 3, 12, 13, 109, 110, 121)."""
+"""What jobs make, whose it is, and what it was made from."""
 
 from __future__ import annotations
 
@@ -29,9 +29,7 @@ def test_result_is_nobody_elses_until_a_rule_allows_it(people, ana, ben, root, s
         people.datastore("ben").get_data(chosen)
     with pytest.raises(NotFoundError):
         ben.submit("montage", dataset_ids=[made])
-    rule = root.create(
-        "Rule", what=f"SELECT d FROM Dataset d WHERE d.id = {made}", crudFlags="R"
-    )
+    rule = root.create("Rule", what=f"SELECT d FROM Dataset d WHERE d.id = {made}", crudFlags="R")
     try:
         assert found()
         assert ben.form("montage", dataset_ids=[made])["command"]
