@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from sqlalchemy import exists, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from batch.engine import Capability
@@ -75,7 +76,10 @@ class Dispatcher:
         for thread in self._threads:
             thread.join(_STOP_SECONDS)
         self._settlers.shutdown(cancel_futures=True)
-        self._lease.release()
+        try:
+            self._lease.release()
+        except SQLAlchemyError:
+            log.warning("the lease could not be given back; it ends by itself")
 
     def _run(self) -> None:
         while not self._stopped.is_set():

@@ -255,7 +255,7 @@ def test_stopped_dispatcher_goes_on_where_it_was(portal, tmp_path: Path):
     assert len((tmp_path / "count").read_text().splitlines()) == 1
 
 
-def test_whole_day_on_postgresql(make_portal, postgresql_url):
+def test_whole_day_on_postgresql(postgresql_url, make_portal):
     """Item 10: the same by one setting."""
     portal = make_portal(postgresql_url)
     sources = [portal.dataset(name) for name in ("one", "two", "three")]

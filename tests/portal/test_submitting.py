@@ -157,7 +157,7 @@ def test_same_key_is_the_same_submission(idle):
     assert count(idle) == 2
 
 
-def test_same_key_at_the_same_moment_is_the_same_submission(make_portal, database_url):
+def test_same_key_at_the_same_moment_is_the_same_submission(database_url, make_portal):
     portal = make_portal(database_url, dispatcher=False)
     user = by(portal)
     found: list[int] = []
@@ -226,10 +226,8 @@ def test_ended_session_submits_nothing(idle):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_thousand_jobs_in_one_call_take_less_than_five_seconds(make_portal, request, kind):
-    url = "" if kind == "sqlite" else request.getfixturevalue("postgresql_url")
-    portal = make_portal(url, dispatcher=False)
+def test_thousand_jobs_in_one_call_take_less_than_five_seconds(database_url, make_portal):
+    portal = make_portal(database_url, dispatcher=False)
     one = portal.dataset("d", files={})
     kinds = portal.root.search(
         f"SELECT d.type.id, d.investigation.id FROM Dataset d WHERE d.id={one}"
