@@ -110,8 +110,8 @@ def test_rules_with_one_key_are_one_set():
 
 def test_no_text_of_a_query_is_in_its_sql():
     query = (
-        "SELECT secret1 FROM Dataset secret1 WHERE secret1.name = 'secret2' AND secret1.id IN (7771,"
-        "7772) AND secret1.name LIKE 'secret3%' ESCAPE 's' AND CONCAT(secret1.name, 'secret4') = 'x'"
+        "SELECT secret1 FROM Dataset secret1 WHERE secret1.name = 'secret2' AND secret1.id IN (7771"
+        ",7772) AND secret1.name LIKE 'secret3%' ESCAPE 's' AND CONCAT(secret1.name,'secret4')<>''"
     )
     text = str(statement(parse(query).select, ENVIRONMENT, lambda _source: None).sql)
     assert "secret" not in text
