@@ -21,7 +21,7 @@ blueprint = Blueprint("assets", __name__)
 
 _OWN = Path(__file__).parent / "static"
 _YEAR_SECONDS = 365 * 24 * 3600
-_DARK = re.compile(r"\[data-bs-theme=dark\]([^{},]*)\{([^{}]*)\}")
+_DARK = re.compile(r"(?<=\})\[data-bs-theme=dark\]([^{},]*)\{([^{}]*)\}")
 _SYMBOL = re.compile(r'<symbol class="[^"]*" (viewBox="[^"]*" id="([^"]*)">.*?</symbol>)')
 _QUOTED = re.compile(r"""["']([a-z0-9-]+)["']""")
 _FROM_CODE = frozenset({"search", "list-task", "cloud-upload", "gear"})
