@@ -88,7 +88,7 @@ def test_raw_and_analysed_and_own_data_are_kept_and_read_back(
     page = web.press(web.open(f"/upload/{own}"), "Upload", files=[("file", ("notes.txt", b"mine"))])
     assert "notes.txt" in web.open(f"/datasets/{own}").text or "1 file arrived" in page.text
     (made,) = segmented["outputs"]["datasets"]
-    wanted = {images["cell"]: "cell.png", made: "labels.png", own: "notes.txt"}
+    wanted = {images["cell"]: "cell.png", made: "labels.tif", own: "notes.txt"}
     for id, name in wanted.items():
         (file,) = [one for one in people["ana"].datafiles(id) if one["name"] == name]
         with people.datastore("ana").get_data(Selection(datafile_ids=[file["id"]])) as download:

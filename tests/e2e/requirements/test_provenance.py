@@ -103,7 +103,7 @@ def test_results_stay_registered_and_can_be_fetched_later(site, people, segmente
     (made,) = segmented["outputs"]["datasets"]
     assert later.dataset(made)["name"] == f"cell segmented {segmented['id']}"
     files = {one["name"]: one for one in later.datafiles(made)}
-    assert files.keys() == {"labels.png", "objects.csv", "preview.png"}
+    assert files.keys() == {"labels.tif", "objects.csv", "preview.png"}
     chosen = Selection(datafile_ids=[files["objects.csv"]["id"]])
     with people.datastore("ana").get_data(chosen) as download:
         table = b"".join(download.blocks()).decode()

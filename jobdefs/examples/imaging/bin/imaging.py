@@ -19,6 +19,7 @@ from ijp.job import InputDataset, Job, Parameter
 
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
 PREVIEW = "preview.png"
+LABELS = "labels.tif"
 _PREVIEW_PIXELS = 512
 
 
@@ -70,8 +71,15 @@ def measured(picture: np.ndarray) -> list[Parameter]:
     ]
 
 
+def tiff(values: np.ndarray) -> bytes:
+    """Numbers for programs, not for eyes, as a TIFF file."""
+    target = io.BytesIO()
+    Image.fromarray(values).save(target, format="TIFF", compression="tiff_lzw")
+    return target.getvalue()
+
+
 def png(picture: np.ndarray) -> bytes:
-    """A picture of 8 or 16 bits as a PNG file."""
+    """A picture of 8 bits as a PNG file."""
     target = io.BytesIO()
     Image.fromarray(picture).save(target, format="PNG", optimize=True)
     return target.getvalue()
@@ -87,12 +95,13 @@ def preview(picture: np.ndarray) -> bytes:
 
 
 def picture_of(job: Job, dataset: InputDataset) -> np.ndarray:
-    """The picture of an input dataset: its first picture file that is not the preview.
+    """The picture of an input dataset: its first picture file, the preview only without others.
 
     Raises:
         ValueError: It has none.
     """
-    for file in sorted(dataset.files, key=lambda one: one.name):
-        if Path(file.name).suffix.lower() in PICTURES and file.name != PREVIEW:
+    names = sorted(dataset.files, key=lambda one: (one.name == PREVIEW, one.name))
+    for file in names:
+        if Path(file.name).suffix.lower() in PICTURES and file.name != LABELS:
             return read(job.fetch_file(file))
     raise ValueError(f"dataset {dataset.name} has no picture")
