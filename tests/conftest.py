@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -34,18 +34,19 @@ settings.load_profile("default")
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a real PostgreSQL server of our own, without a database name."""
-    folder = tmp_path_factory.mktemp("postgresql")
-    if os.geteuid() == 0:
-        base = tmp_path_factory.getbasetemp()
-        for place in (base.parent, base):
-            place.chmod(0o755)
-    try:
-        with postgresql.server(folder) as url:
-            yield url
-    except postgresql.NotInstalledError as error:
-        pytest.fail(str(error))
+def postgresql_server() -> Iterator[str]:
+    """The URL of a real PostgreSQL server of our own, without a database name.
+
+    Its folder is not one of pytest's, which other accounts than root cannot reach.
+    """
+    with tempfile.TemporaryDirectory(prefix="ijp-postgresql-") as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        try:
+            with postgresql.server(folder) as url:
+                yield url
+        except postgresql.NotInstalledError as error:
+            pytest.fail(str(error))
 
 
 @pytest.fixture
