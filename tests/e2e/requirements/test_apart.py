@@ -11,7 +11,7 @@ from ijp.datastore import DatastoreClient, Selection
 
 
 def test_day_on_services_that_run_apart(make_site, named):
-    """req. 1, 13, 24, 54, 109: search, form, submit, output, derived dataset, provenance."""
+    """req. 1, 13, 24, 109: search, form, submit, output, derived dataset, provenance."""
     site = make_site("apart")
     settings = tomllib.loads(site.settings_file.read_text())["common"]
     assert settings["database_url"].startswith("postgresql")

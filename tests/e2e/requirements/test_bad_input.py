@@ -362,7 +362,7 @@ def test_gigabyte_of_output_is_cut_and_shown_at_its_end(site, ana, browse, facil
         assert answer.content == b"xxxxxxxxxx"
         size = int(answer.headers["Content-Range"].rpartition("/")[2])
     assert 2**30 <= size < 2**30 + 1000
-    assert "limit" in page.text
+    assert "output truncated at 1073741824 bytes" in page.text
     assert ended["state"] in ("Completed", "Failed")
     assert _memory(site) - before < 64 << 20
     ana.delete(job["id"])

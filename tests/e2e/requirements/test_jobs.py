@@ -51,7 +51,7 @@ def test_somebody_new_gets_from_a_search_to_a_downloaded_result_by_what_pages_sh
 def test_batch_job_is_run_and_an_interactive_type_says_that_it_cannot_be(
     site, ana, browse, facility, run_job, wait_until, images
 ):
-    """req. 4: the batch half; 42 and 19 say so until sessions are there."""
+    """req. 4, 19, 42: the batch half; the other says that there are no sessions yet."""
     assert run_job(ana, "date")["exitCode"] == 0
     facility.write(
         "job_types/viewer.xml",
