@@ -1,4 +1,4 @@
-"""Commands of the portal: ``ijpd init`` and ``ijpd jobs``."""
+"""Commands of the portal: ``ijpd init``, ``ijpd jobs`` and ``ijpd demo``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from portal import audit, installation, settings
+from portal.demo_cli import demo
 from portal.model import UNFINISHED, JobRow
 from servicekit import database
 from servicekit.cli import SETTINGS
@@ -97,4 +98,4 @@ def _tables(settings_file: Path) -> Engine:
     return database.engine_for(settings.read(settings_file).database_url, "portal")
 
 
-commands: list[click.Command] = [init, jobs]
+commands: list[click.Command] = [init, jobs, demo]

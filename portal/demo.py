@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
-from ijp.errors import PortalError, UnavailableError
 from ijp.portal import FINAL_STATES, PortalClient, Record
 
 PICTURES = {
@@ -24,7 +17,6 @@ PICTURES = {
 }
 """Names of the pictures that the scikit-image distribution ships, by investigation."""
 
-_START_SECONDS = 60.0
 _JOB_SECONDS = 300.0
 
 Say = Callable[[str], None]
@@ -47,78 +39,18 @@ def fill_drop_folder(folder: Path) -> None:
                 shutil.copyfile(source / name, place / name)
 
 
-@contextmanager
-def server(settings_file: Path, bind: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The services at an address, in a process tree of their own, until the block ends.
-
-    Raises:
-        DemoError: Something else listens there, or the server did not start.
-    """
-    host, _, port = bind.rpartition(":")
-    if _listens(host, int(port)):
-        raise DemoError(f"something listens on {bind} already; choose another with --bind")
-    command = [sys.executable, "-P", "-m", "servicekit.cli", "serve"]
-    log = (settings_file.parent / "server.log").open("ab")
-    with log:
-        process = subprocess.Popen(
-            [*command, "--settings", str(settings_file), "--bind", bind],
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        _wait_for(process, host, int(port), settings_file.parent / "server.log")
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
-def _listens(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((host, port)) == 0
-
-
-def _wait_for(process: subprocess.Popen[bytes], host: str, port: int, log: Path) -> None:
-    until = time.monotonic() + _START_SECONDS
-    while not _listens(host, port):
-        if process.poll() is not None:
-            raise DemoError(f"the server ended at once; its last words are in {log}")
-        if time.monotonic() > until:
-            raise DemoError(f"the server did not start in {_START_SECONDS:.0f} s, see {log}")
-        time.sleep(0.05)
-
-
 def day(url: str, passwords: dict[str, str], say: Say) -> None:
     """A data manager loads what instruments left; a scientist searches, runs and looks.
 
     Raises:
         DemoError: A step did not give what it should.
     """
-    ready(url)
     _load(_logged_in(url, "dora", passwords), say)
     ana = _logged_in(url, "ana", passwords)
     hits = _search(ana, say)
     made = _segment(ana, hits, say)
     _provenance(ana, made, say)
     _check_rights(_logged_in(url, "ben", passwords), made)
-
-
-def ready(url: str) -> None:
-    """Wait until the portal answers."""
-    until = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            PortalClient(url).authenticators()
-            return
-        except UnavailableError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.1)
 
 
 def _logged_in(url: str, user: str, passwords: dict[str, str]) -> PortalClient:
@@ -236,11 +168,3 @@ def _check_rights(ben: PortalClient, made: list[int]) -> None:
     for id in secret:
         if ben.dataset(id)["investigation"]["name"] == "MIC-2026-1":
             raise DemoError(f"ben can see dataset {id} of an investigation that is not his")
-
-
-def once() -> bool:
-    """Whether to end after the day instead of serving on (``DEMO_ONCE=1``)."""
-    return os.environ.get("DEMO_ONCE", "") not in ("", "0")
-
-
-__all__ = ["DemoError", "PortalError", "day", "fill_drop_folder", "once", "ready", "server"]
