@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Engine, Select, or_, select, update
+from sqlalchemy import Engine, Select, func, select, update
 from sqlalchemy.orm import Session
 
 from batch.engine import BatchEngine, Capability
@@ -327,7 +327,9 @@ def _filtered(query: Select[JobRow], which: JobFilter) -> Select[JobRow]:
     if which.job_type:
         query = query.where(JobRow.job_type == which.job_type)
     if which.text:
-        pattern = f"%{like_escaped(which.text)}%"
-        columns = (JobRow.name, JobRow.job_type, JobRow.public_id, JobRow.reason)
-        query = query.where(or_(*(one.ilike(pattern, escape="!") for one in columns)))
+        pattern = f"%{like_escaped(which.text.lower())}%"
+        # joined, so that case is dealt with once a row
+        searched = JobRow.name + "\n" + JobRow.job_type + "\n" + JobRow.public_id
+        searched = searched + "\n" + JobRow.reason
+        query = query.where(func.lower(searched).like(pattern, escape="!"))
     return query
