@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from ijp import datastore
 from ijp.datastore import DatastoreClient
-from ijp.errors import BadRequestError
+from ijp.errors import BadRequestError, NotAuthorizedError, NotFoundError
 from portal.selection import Selection
 from portal.sessions import User
 from portal.settings import PortalSettings
@@ -46,12 +46,16 @@ def prepare(
 
     Raises:
         BadRequestError: Nothing is selected.
-        NotFoundError, NotAuthorizedError: Something of it is not for this user.
+        NotFoundError: Something of it is not there, or not for this user.
     """
     if not len(selection):
         raise BadRequestError("nothing is selected to download")
     chosen = datastore.Selection((), selection.dataset_ids, selection.datafile_ids)
-    id = client.session(user.session_id).prepare(chosen)
+    try:
+        id = client.session(user.session_id).prepare(chosen)
+    except (NotFoundError, NotAuthorizedError):
+        text = "something of what is selected is not there, or not for your account"
+        raise NotFoundError(text) from None
     return found(client, settings, id, name)
 
 
