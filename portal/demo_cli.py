@@ -16,7 +16,7 @@ import click
 from ijp.errors import PortalError
 from portal import demo as demonstration
 from portal import installation, secret_files, settings
-from portal.demo_server import Address, Server, server
+from portal.demo_server import Address, Server
 from portal.facility_cli import load_into, session_of
 from servicekit.embedded import Process
 from servicekit.service import services
@@ -80,9 +80,10 @@ def _run(folder: Path, address: Address, database_url: str, fresh: bool) -> None
     address.require_free()
     if fresh:
         _forget(folder)
-    settings_file = _installed(folder, database_url, address)
-    passwords = _passwords(folder)
-    with server(settings_file, address) as running:
+    with Server(folder / installation.SETTINGS_FILE, address) as running:
+        settings_file = _installed(folder, database_url, address)
+        passwords = _passwords(folder)
+        running.start()
         _describe(settings_file)
         demonstration.fill_drop_folder(folder / "drop")
         running.wait_until_ready()

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import socket
-import subprocess
-import sys
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
+
+import requests
 
 from ijp.errors import UnavailableError
 from ijp.portal import PortalClient
 from portal.demo import DemoError
+from servicekit import serve as serving
+from servicekit.service import services
 
 _START_SECONDS = 120.0
 _END_SECONDS = 15.0
+_THREADS = 32
 _ANY_ADDRESS = frozenset({"", "0.0.0.0", "[::]"})  # noqa: S104  # what they may bind to
 _LOG = "server.log"
 
@@ -75,13 +79,48 @@ class Address:
                 ) from error
 
 
-@dataclass(frozen=True)
 class Server:
-    """The running services."""
+    """The services, in a process tree of their own that ends with this process, however that ends.
 
-    process: subprocess.Popen[bytes]
-    url: str
-    log: Path
+    The process is a copy of this one: what has been imported need not be imported again.
+    """
+
+    def __init__(self, settings_file: Path, address: Address) -> None:
+        """Prepare the process; it opens nothing before ``start``."""
+        self.url = address.url
+        self.log = settings_file.parent / _LOG
+        self._lifeline, self._own_end = os.pipe()
+        self._process = multiprocessing.get_context("fork").Process(
+            target=self._serve, args=(settings_file, address)
+        )
+        self._process.start()
+        os.close(self._lifeline)
+
+    def start(self) -> None:
+        """Begin to serve: the tables are there."""
+        os.write(self._own_end, b"!")
+
+    def _serve(self, settings_file: Path, address: Address) -> None:
+        """What the process does."""
+        os.close(self._own_end)
+        os.setsid()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        if not os.read(self._lifeline, 1):
+            return
+        with self.log.open("ab") as log, open(os.devnull, "rb") as nothing:
+            for source, target in ((nothing, 0), (log, 1), (log, 2)):
+                os.dup2(source.fileno(), target)
+        # an installation that was made for another address is served at this one
+        os.environ["IJP__PUBLIC_URL"] = address.url
+        threading.Thread(target=self._end_with_parent, daemon=True).start()
+        serving.serve(
+            settings_file, list(services()), bind=address.bind, threads=_THREADS, background=True
+        )
+
+    def _end_with_parent(self) -> None:
+        os.read(self._lifeline, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def wait_until_ready(self) -> None:
         """Come back when the portal answers.
@@ -93,7 +132,7 @@ class Server:
         while True:
             self._require_alive()
             try:
-                PortalClient(self.url).authenticators()
+                PortalClient(self.url, http=requests.Session()).authenticators()
                 return
             except UnavailableError as error:
                 if time.monotonic() > until:
@@ -107,41 +146,22 @@ class Server:
         Raises:
             DemoError: Always.
         """
-        self.process.wait()
+        self._process.join()
         self._require_alive()
 
     def _require_alive(self) -> None:
-        if (code := self.process.poll()) is not None:
+        if (code := self._process.exitcode) is not None:
             words = self.log.read_text(errors="replace").strip().rpartition("\n")[2]
             raise DemoError(f"the server ended with status {code}: {words} (more in {self.log})")
 
+    def __enter__(self) -> Self:
+        return self
 
-@contextmanager
-def server(settings_file: Path, address: Address) -> Iterator[Server]:
-    """The services at an address, in a process tree of their own, until the block ends."""
-    log = settings_file.parent / _LOG
-    command = [sys.executable, "-P", "-m", "servicekit.cli", "serve"]
-    with log.open("ab") as out:
-        process = subprocess.Popen(
-            [*command, "--settings", str(settings_file), "--bind", address.bind],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            # an installation that was made for another address is served at this one
-            env=os.environ | {"IJP__PUBLIC_URL": address.url},
-            start_new_session=True,
-        )
-    try:
-        yield Server(process, address.url, log)
-    finally:
-        _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the process and all that it started, but for jobs, which go on."""
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    def __exit__(self, *_: object) -> None:
+        """End the process and all that it started, but for jobs, which go on."""
+        os.close(self._own_end)
+        self._process.terminate()
+        self._process.join(_END_SECONDS)
+        if self._process.exitcode is None:
+            os.killpg(self._process.ident or 0, signal.SIGKILL)
+            self._process.join()
