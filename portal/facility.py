@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from ijp.catalog import CatalogSession, Entity
+from ijp.errors import BadRequestError
 from ijp.query import query
 from jobdefs.shipped import examples_folder
 from servicekit.settings import SettingsError
@@ -107,9 +109,11 @@ class _Rules(Schema):
 
 @dataclass(frozen=True)
 class Description:
-    """What the files of a facility say."""
+    """What the files of a facility say, and which files they are."""
 
+    file: Path
     document: Mapping[str, Any]
+    rules_file: Path
     rules: Mapping[str, Any]
 
     @property
@@ -124,20 +128,62 @@ def read(folder: Path) -> Description:
     Raises:
         SettingsError: A file is missing or wrong; the message names it and every fault.
     """
-    own = folder / "rules.toml"
-    rules = own if own.exists() else examples_folder() / "rules.toml"
-    return Description(_checked(folder / "facility.toml", _Document()), _checked(rules, _Rules()))
+    file, own = folder / "facility.toml", folder / "rules.toml"
+    rules_file = own if own.exists() else examples_folder() / "rules.toml"
+    document, rules = _checked(file, _Document()), _checked(rules_file, _Rules())
+    _check_investigations(file, document)
+    if rules_file == own:
+        _check_groups(own, document, rules)
+    return Description(file, document, rules_file, rules)
+
+
+def _check_investigations(file: Path, document: Mapping[str, Any]) -> None:
+    types = {one["name"] for one in document["investigation_types"]}
+    for one in document["investigations"]:
+        if one["type"] not in types:
+            raise SettingsError(
+                f"{file}: investigation {one['name']!r}: there is no investigation type "
+                f"{one['type']!r} (there are: {', '.join(sorted(types)) or 'none'})"
+            )
+
+
+def _check_groups(file: Path, document: Mapping[str, Any], rules: Mapping[str, Any]) -> None:
+    groups = {one["name"] for one in document["groups"]} | {SERVICE_GROUP}
+    for rule in rules["rules"]:
+        if rule["group"] and rule["group"] not in groups:
+            raise SettingsError(
+                f"{file}: a rule is for the group {rule['group']!r}, which facility.toml does not "
+                f"have (it has: {', '.join(sorted(groups))})"
+            )
 
 
 def _checked(path: Path, schema: Schema) -> dict[str, Any]:
+    document: dict[str, Any] = {}
     try:
-        return dict(schema.load(tomllib.loads(path.read_text(encoding="utf-8")), unknown=RAISE))
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return dict(schema.load(document, unknown=RAISE))
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not TOML: {error}") from error
     except ValidationError as error:
-        raise SettingsError(f"{path}: {error.messages}") from error
+        raise SettingsError(f"{path}: {'; '.join(_faults(error.messages, document))}") from error
+
+
+def _faults(messages: Any, found: Any, path: str = "") -> Iterator[str]:
+    """Each fault with the way to it; a member of a list by its name, if it has one."""
+    if not isinstance(messages, Mapping):
+        texts = messages if isinstance(messages, list) else [messages]
+        yield f"{path}: {' '.join(map(str, texts))}"
+        return
+    for key, inner in messages.items():
+        if isinstance(key, int) and isinstance(found, list):
+            member = found[key]
+            name = member.get("name") if isinstance(member, dict) else None
+            yield from _faults(inner, member, f"{path}[{name or key + 1}]")
+        else:
+            member = found.get(key) if isinstance(found, dict) else None
+            yield from _faults(inner, member, f"{path}.{key}".lstrip("."))
 
 
 def load(session: CatalogSession, description: Description, service_user: str) -> Iterator[str]:
@@ -148,6 +194,9 @@ def load(session: CatalogSession, description: Description, service_user: str) -
 
     Yields:
         A line for each thing that was made or changed.
+
+    Raises:
+        SettingsError: The catalog refuses something; the message names the file and the thing.
     """
     yield from _Loader(session, description, service_user).run()
 
@@ -157,7 +206,9 @@ class _Loader:
         self, session: CatalogSession, description: Description, service_user: str
     ) -> None:
         self._session = session
+        self._file = description.file
         self._document = description.document
+        self._rules_file = description.rules_file
         self._rules = description.rules
         self._service_user = service_user
         self._facility: int = 0
@@ -183,7 +234,9 @@ class _Loader:
         found = self._session.search(_select(entity, conditions))
         if not found:
             relations = {name: {"id": id} for name, id in key.items()}
-            return self._session.create(entity, **wire, **relations), [f"{entity} {wire['name']}"]
+            with self._blamed(f"{entity} {wire['name']!r}"):
+                id = self._session.create(entity, **wire, **relations)
+            return id, [f"{entity} {wire['name']}"]
         known: Entity = found[0]
         changed = {
             name: value
@@ -192,8 +245,17 @@ class _Loader:
         }
         if not changed:
             return int(known["id"]), []
-        self._session.update(entity, known["id"], **changed)
+        with self._blamed(f"{entity} {wire['name']!r}"):
+            self._session.update(entity, known["id"], **changed)
         return int(known["id"]), [f"{entity} {wire['name']}: {', '.join(sorted(changed))}"]
+
+    @contextmanager
+    def _blamed(self, what: str, file: Path | None = None) -> Iterator[None]:
+        """Name the file and the thing in what the catalog refuses."""
+        try:
+            yield
+        except BadRequestError as error:
+            raise SettingsError(f"{file or self._file}: {what}: {error.message}") from error
 
     def _kinds(self) -> Iterator[str]:
         of_facility = {"facility": self._facility}
@@ -248,7 +310,7 @@ class _Loader:
             query(f"SELECT x.id FROM {entity} x WHERE x.name = {{}}", name)
         )
         if not found:
-            raise SettingsError(f"there is no {entity} named {name!r}")
+            raise SettingsError(f"{self._file}: there is no {entity} named {name!r}")
         return int(found[0])
 
     def _link(
@@ -287,11 +349,13 @@ class _Loader:
                     values: dict[str, Any] = {"what": what, "crudFlags": rule["crud"]}
                     if rule["group"]:
                         values["grouping"] = {"id": self._id("Grouping", rule["group"])}
-                    self._session.create("Rule", **values)
+                    with self._blamed(f"rule {what!r}", self._rules_file):
+                        self._session.create("Rule", **values)
                     yield f"Rule {rule['crud']} {what}"
         for step in self._rules["public_steps"]:
             if not self._session.search(_select("PublicStep", step)):
-                self._session.create("PublicStep", **step)
+                with self._blamed(f"public step {step['origin']}", self._rules_file):
+                    self._session.create("PublicStep", **step)
                 yield f"PublicStep {step['origin']} {step['field']}"
 
     def _has_group(self, name: str) -> bool:
