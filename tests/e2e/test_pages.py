@@ -85,7 +85,7 @@ def _visit(page: Page, site, paths: list[str], known: dict[str, int], shot, mark
 def test_pages_have_no_accessibility_violation_nor_scroll_sideways(
     site, known, open_context: Callable, log_in: Callable, shot, scheme: str, width: int
 ) -> None:
-    """req. 113 to 123: WCAG 2.1 A and AA, and 390 pixels are enough."""
+    """WCAG 2.1 A and AA on every page, and 390 pixels are enough."""
     options = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
     mark = f"{width}-{scheme}"
     page = open_context(**options).new_page()

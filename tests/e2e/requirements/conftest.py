@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -322,6 +323,33 @@ def free_address() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.fixture
+def serving() -> Callable[[Path, str], AbstractContextManager[None]]:
+    """Serves an installation at an address: ``with serving(settings_file, free_address)``."""
+    return _serving
+
+
+@contextmanager
+def _serving(settings_file: Path, address: str) -> Iterator[None]:
+    command = [IJP.with_name("ijpd"), "serve", "--settings", settings_file, "--bind", address]
+    with (settings_file.parent / "server.log").open("ab") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        _until(lambda: _answers(f"http://{address}/login") or server.poll() is not None, 60)
+        assert server.poll() is None, (settings_file.parent / "server.log").read_text()
+        yield
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _answers(address: str) -> bool:
+    try:
+        return requests.get(address, timeout=20).ok
+    except requests.ConnectionError:
+        return False
 
 
 @dataclass

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ijp.portal import PortalClient
-from portal import demo, facility, installation
+from portal import facility, installation
 
 NEXUS = Path(__file__).parents[4] / "shared" / "data" / "nexus"
 IJPD = Path(sys.executable).with_name("ijpd")
@@ -26,7 +26,7 @@ OPEN = re.compile(
 
 @pytest.mark.slow
 def test_neutron_facility_is_another_installation_of_the_same_package(
-    tmp_path, free_address, named
+    tmp_path, free_address, named, serving
 ):
     """req. 5, 24, 51: real NeXus files, by configuration alone, beside the microscopes."""
     if not NEXUS.is_dir():
@@ -45,8 +45,7 @@ def test_neutron_facility_is_another_installation_of_the_same_package(
     for one in NEXUS.iterdir():
         if one.suffix != ".md":
             shutil.copy(one, drop)
-    with demo.server(settings, free_address):
-        demo.ready(f"http://{free_address}")
+    with serving(settings, free_address):
         load = [IJPD, "facility", "load", "--settings", settings]
         subprocess.run(load, check=True, capture_output=True)
         people = {}
