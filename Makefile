@@ -1,6 +1,8 @@
 # Everything sets itself up: `make demo`, `make test`.
 PYTHON ?= python3
 VENV := .venv
+# Tests at a time.
+JOBS ?= 2
 BIN := $(VENV)/bin
 # Debian packages that the demo and the tests need and pip cannot give.
 DEBIAN_DEMO := python3-venv
@@ -13,10 +15,10 @@ demo: $(VENV)/.installed
 	$(BIN)/ijpd demo $(if $(BIND),--bind $(BIND))
 
 test: setup-test lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 quick: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q -m "not slow and not browser and not end_to_end" --ignore=tests/e2e
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "not slow and not browser and not end_to_end" --ignore=tests/e2e
 
 bench: setup-bench
 	$(BIN)/python -m bench
