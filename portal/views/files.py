@@ -95,7 +95,6 @@ def upload(dataset_id: int) -> ResponseReturnValue:
                 for one in uploads.formats(session, dataset)
             ),
         ],
-        there=uploads.names(session, dataset_id),
     )
 
 
