@@ -128,6 +128,11 @@ class Environment:
     def _addresses(self) -> Record:
         return self.portal.session()
 
+    def close(self) -> None:
+        """End the connections."""
+        if "_http" in vars(self):
+            self._http.close()
+
     @cached_property
     def _http(self) -> requests.Session:
         return http_session(ca_bundle=os.environ.get("IJP_CA_BUNDLE"))
@@ -178,8 +183,10 @@ def pass_environment(
     """Give a command its environment as the first argument."""
 
     def with_environment(*arguments: P.args, **options: P.kwargs) -> T:
-        choices = click.get_current_context().find_object(Choices) or Choices()
+        context = click.get_current_context()
+        choices = context.find_object(Choices) or Choices()
         environment = Environment(as_json=choices.as_json, portal_url=choices.portal_url)
+        context.call_on_close(environment.close)
         return command(environment, *arguments, **options)
 
     return update_wrapper(with_environment, command)

@@ -1,0 +1,304 @@
+"""Data here and there by the command (req. 26, 35, 36, 109-112)."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.request
+import zipfile
+import zlib
+
+import pytest
+
+from ijp.errors import UnavailableError
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """The current folder, empty."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def names_in(folder):
+    return sorted(one.name for one in folder.iterdir())
+
+
+# download
+
+
+def test_dataset_comes_as_a_zip_of_its_name(ana, portal, fresh, here):
+    """req. 36, 111"""
+    name = fresh("zip")
+    made = portal.dataset(name, files={"a.txt": b"first", "b.txt": b"second"})
+    assert ana.says("download", made) == f"{name}.zip\n"
+    with zipfile.ZipFile(here / f"{name}.zip") as archive:
+        found = {one.rpartition("/")[2]: archive.read(one) for one in archive.namelist()}
+    assert found == {"a.txt": b"first", "b.txt": b"second"}
+    assert names_in(here) == [f"{name}.zip"]
+
+
+def test_datafile_comes_as_it_is(ana, portal, fresh, here):
+    made = portal.dataset(fresh("file"), files={"a.txt": b"first"})
+    (file,) = portal.user().datafiles(made)
+    assert ana.says("download", "-f", file["id"]) == "a.txt\n"
+    assert (here / "a.txt").read_bytes() == b"first"
+    told = json.loads(ana.says("--json", "download", "-f", file["id"], "-o", "new/"))
+    assert told == {"path": "new/a.txt"}
+    assert (here / "new" / "a.txt").read_bytes() == b"first"
+
+
+def test_many_come_as_one_zip(ana, portal, fresh, here):
+    ids = [portal.dataset(fresh("many")) for _ in range(3)]
+    assert ana.says("download", f"{ids[0]},{ids[1]}", ids[2]) == "data.zip\n"
+    with zipfile.ZipFile(here / "data.zip") as archive:
+        assert len(archive.namelist()) == 3
+
+
+def test_what_is_there_is_replaced_only_by_force(ana, portal, fresh, here):
+    made = portal.dataset(fresh("there"))
+    (here / "x.zip").write_text("mine")
+    told = ana.refuses("download", made, "-o", "x.zip", code=6)
+    assert told == "ijp: x.zip is there already (--force replaces it)\n"
+    assert (here / "x.zip").read_text() == "mine"
+    ana.says("download", made, "-o", "x.zip", "--force")
+    assert zipfile.is_zipfile(here / "x.zip")
+
+
+def test_extract_leaves_a_folder_and_no_zip(ana, portal, fresh, here):
+    name = fresh("unpack")
+    made = portal.dataset(name, files={"a.txt": b"first", "in/b.txt": b"second"})
+    assert ana.says("download", made, "--extract") == f"{name}\n"
+    assert names_in(here) == [name]
+    found = {one.name: one.read_bytes() for one in (here / name).rglob("*") if one.is_file()}
+    assert found == {"a.txt": b"first", "b.txt": b"second"}
+    ana.refuses("download", made, "--extract", code=6)
+
+
+def part_of(here, name, portal, made):
+    """Where a broken download of a dataset under a name would have left its part."""
+    url = f"{portal.url}/ids/getData?datasetIds={made}&outname={name}"
+    request = urllib.request.Request(url)
+    request.add_header("Authorization", f"Bearer {portal.user().session_id}")
+    with urllib.request.urlopen(request) as answer:
+        tag = zlib.crc32(answer.headers["ETag"].encode())
+        return here / f".{name}.{tag:08x}.part", answer.read()
+
+
+@pytest.mark.parametrize("kept", [1, 1000, 250_000])
+def test_broken_download_goes_on_where_it_stopped(ana, portal, fresh, here, kept):
+    made = portal.dataset(fresh("resume"), files={"a.bin": bytes(range(250)) * 1000})
+    part, whole = part_of(here, "x.zip", portal, made)
+    part.write_bytes(b"!" * kept)  # so that what was kept can be told from what came
+    ana.says("download", made, "-o", "x.zip")
+    assert (here / "x.zip").read_bytes() == b"!" * kept + whole[kept:]
+    assert names_in(here) == ["x.zip"]
+
+
+@pytest.mark.parametrize("more", [0, 10])
+def test_part_that_is_no_part_is_left_aside(ana, portal, fresh, here, more):
+    """As long as the whole, or longer."""
+    made = portal.dataset(fresh("whole"))
+    part, whole = part_of(here, "x.zip", portal, made)
+    part.write_bytes(b"!" * (len(whole) + more))
+    ana.says("download", made, "-o", "x.zip")
+    assert (here / "x.zip").read_bytes() == whole
+
+
+def test_part_of_something_else_is_not_mixed_in(ana, portal, fresh, here):
+    """The same file name, other content: the dataset has changed, or it is another one."""
+    one, two = (portal.dataset(fresh("mix"), files={"a": bytes(9000)}) for _ in range(2))
+    part, _ = part_of(here, "x.zip", portal, one)
+    part.write_bytes(b"!" * 100)
+    ana.says("download", two, "-o", "x.zip")
+    assert zipfile.ZipFile(here / "x.zip").testzip() is None
+
+
+def test_what_arrived_before_it_broke_is_kept(ana, portal, fresh, here, monkeypatch):
+    made = portal.dataset(fresh("broken"), files={"a.bin": bytes(5000)})
+
+    def broken(self):
+        yield b"#" * 700
+        raise UnavailableError("the download broke off after 700 bytes")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ijp.datastore.Download.blocks", broken)
+        told = ana.refuses("download", made, "-o", "x.zip", code=8)
+    assert told == "ijp: the download broke off after 700 bytes\n"
+    (part,) = here.iterdir()
+    assert part.read_bytes() == b"#" * 700
+    ana.says("download", made, "-o", "x.zip")
+    assert (here / "x.zip").read_bytes().startswith(b"#" * 700)
+
+
+def test_address_needs_no_session(ana, portal, fresh):
+    """req. 112"""
+    made = portal.dataset(fresh("url"))
+    url = ana.says("download", made, "--url").strip()
+    assert str(portal.user().session_id) not in url
+    with urllib.request.urlopen(url) as answer:
+        assert answer.read(2) == b"PK"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ([], 2, "give ids of datasets, or -f and ids of datafiles"),
+        (["1,x"], 2, "'x' is not an id"),
+        (["999999"], 5, "there is no dataset 999999 that you may see"),
+        (["-f", "999999"], 5, "999999"),
+    ],
+)
+def test_download_of_nothing_is_refused(ana, here, words, code, message):
+    assert message in ana.refuses("download", *words, code=code)
+    assert names_in(here) == []
+
+
+def test_missing_folder_is_named(ana, portal, fresh, here):
+    made = portal.dataset(fresh("nowhere"))
+    told = ana.refuses("download", made, "-o", "no/where.zip", code=2)
+    assert "there is no folder no to write to" in told
+
+
+def test_name_of_a_dataset_stays_below_the_folder(ana, portal, fresh, here):
+    """A dataset whose name climbs out."""
+    made = portal.dataset("../../" + fresh("climber"))
+    path = ana.says("download", made).strip()
+    assert "/" not in path
+    assert names_in(here) == [path]
+
+
+# upload
+
+
+def test_files_go_into_a_dataset(ana, portal, fresh, here):
+    """req. 35"""
+    made = portal.dataset(fresh("into"), files={})
+    (here / "a.txt").write_text("first")
+    (here / "b.csv").write_text("x\n")
+    assert ana.says("upload", "a.txt", "b.csv", "-d", made).splitlines()[0] == f"dataset {made}"
+    assert {one["name"]: one["format"] for one in portal.user().datafiles(made)} == {
+        "a.txt": "text",
+        "b.csv": "CSV",
+    }
+
+
+def test_folder_becomes_a_new_dataset(ana, portal, fresh, here):
+    """req. 35: names below the folder stay, what begins with a dot stays here."""
+    (here / "run" / "deep").mkdir(parents=True)
+    for name in ("a.txt", "deep/b.txt", ".hidden", "deep/.b.txt.swp"):
+        (here / "run" / name).write_text(name)
+    name = fresh("new")
+    words = ["upload", "run/", "--new", name, "--type", "raw", "--investigation", "A"]
+    told = json.loads(ana.says("--json", *words))
+    dataset = portal.user().dataset(told["datasetId"])
+    assert (dataset["name"], dataset["type"], dataset["complete"]) == (name, "raw", True)
+    files = {one["name"]: one["size"] for one in portal.user().datafiles(told["datasetId"])}
+    assert files == {"a.txt": 5, "deep/b.txt": 10}
+    assert ana.refuses(*words, code=6).startswith("ijp: Dataset exists")
+
+
+def test_file_time_is_kept(ana, portal, fresh, here):
+    made = portal.dataset(fresh("time"), files={})
+    (here / "a.txt").write_text("x")
+    os.utime(here / "a.txt", (1_600_000_000, 1_600_000_000))
+    ana.says("upload", "a.txt", "-d", made)
+    text = f"SELECT f.datafileModTime FROM Datafile f WHERE f.dataset.id = {made}"
+    assert portal.root.search(text) == ["2020-09-13T12:26:40.000Z"]
+
+
+def test_file_that_is_there_is_refused_or_skipped(ana, portal, fresh, here):
+    made = portal.dataset(fresh("skip"))
+    (here / "a.txt").write_text("other")
+    (here / "b.txt").write_text("new")
+    assert "exists" in ana.refuses("upload", "a.txt", "-d", made, code=6)
+    ana.says("upload", "a.txt", "b.txt", "-d", made, "--skip")
+    found = {one["name"]: one["size"] for one in portal.user().datafiles(made)}
+    assert found == {"a.txt": 5, "b.txt": 3}
+
+
+def test_fault_is_found_before_anything_goes(ana, portal, fresh, here):
+    """A file without a format behind others: no dataset is left."""
+    (here / "a.txt").write_text("x")
+    (here / "z.weird").write_text("x")
+    name = fresh("clean")
+    words = ["upload", "a.txt", "z.weird", "--new", name, "--investigation", "A"]
+    told = ana.refuses(*words, "--type", "raw", code=5)
+    assert told == (
+        "ijp: there is no datafile format for z.weird (give --format); there are: CSV, PNG, text\n"
+    )
+    assert "there is no dataset type 'row' (there are: derived, other, raw, spots)" in (
+        ana.refuses(*words, "--type", "row", "--format", "text", code=5)
+    )
+    assert "there is no datafile format named 'gif'" in (
+        ana.refuses(*words, "--type", "raw", "--format", "gif", code=5)
+    )
+    assert portal.root.search(f"SELECT d.id FROM Dataset d WHERE d.name = '{name}'") == []
+    assert ana.says(*words, "--type", "raw", "--format", "text").startswith("dataset ")
+
+
+def test_upload_that_fails_leaves_no_empty_dataset(ana, portal, fresh, here):
+    (here / "a\x1b.txt").write_text("x")
+    name = fresh("empty")
+    words = ["upload", "a\x1b.txt", "--new", name, "--type", "raw", "--investigation", "A"]
+    assert "has control characters" in ana.run(*words, code=7).stderr
+    assert portal.root.search(f"SELECT d.id FROM Dataset d WHERE d.name = '{name}'") == []
+
+
+def test_upload_that_broke_off_can_be_completed(ana, portal, fresh, here):
+    """Searches find the dataset when the rest is there."""
+    (here / "a.txt").write_text("x")
+    bad = here / "b\x1b.txt"
+    bad.write_text("x")
+    name = fresh("rest")
+    words = ["upload", "a.txt", bad.name, "--new", name, "--type", "raw", "--investigation", "A"]
+    told = ana.run(*words, code=7).stderr
+    (made,) = portal.root.search(f"SELECT d.id FROM Dataset d WHERE d.name = '{name}'")
+    assert f"1 of 2 files are in dataset {made}; to go on: ijp upload … -d {made} --skip" in told
+    assert portal.user().dataset(made)["complete"] is False
+    bad.rename(here / "b.txt")
+    ana.says("upload", "a.txt", "b.txt", "-d", made, "--skip")
+    assert portal.user().dataset(made)["complete"] is True
+    assert len(portal.user().datafiles(made)) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["a.txt"], 2, "give either -d ID, or --new NAME"),
+        (["a.txt", "-d", "1", "--new", "x"], 2, "give either -d ID, or --new NAME"),
+        (["a.txt", "--new", "x"], 2, "a new dataset needs --type and --investigation"),
+        (["nosuch", "-d", "1"], 2, "'nosuch' does not exist"),
+        (["a.txt", "-d", "999999"], 5, "there is no dataset 999999 that you may see"),
+        (["empty", "-d", "{made}"], 2, "there is no file in empty"),
+        (["a.txt", "in", "-d", "{made}"], 2, "a.txt and in/a.txt would both be 'a.txt'"),
+        (
+            ["a.txt", "--new", "x", "--type", "raw", "--investigation", "Z"],
+            5,
+            "there is no investigation 'Z' that you may see",
+        ),
+        (["a.txt", "--new", "x", "--type", "raw", "--investigation", "B"], 4, ""),
+        (
+            ["a.txt", "--new", "x", "--type", "raw", "--investigation", "C"],
+            5,
+            "there is no investigation 'C' that you may see",
+        ),
+    ],
+)
+def test_what_cannot_be_uploaded_is_told(ana, portal, fresh, here, words, code, message):
+    """Ana reads B and cannot see C."""
+    (here / "empty").mkdir()
+    (here / "in").mkdir()
+    (here / "a.txt").write_text("x")
+    (here / "in" / "a.txt").write_text("x")
+    made = portal.dataset(fresh("target"), files={})
+    told = ana.refuses("upload", *(one.format(made=made) for one in words), code=code)
+    assert message in told
+
+
+def test_dataset_of_others_takes_nothing(ana, portal, fresh, here):
+    """req. 16: ana is a reader of B."""
+    made = portal.dataset(fresh("bens"), investigation="B", files={})
+    (here / "a.txt").write_text("x")
+    ana.refuses("upload", "a.txt", "-d", made, code=4)
+    assert portal.user().datafiles(made) == []
