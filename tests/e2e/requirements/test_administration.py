@@ -31,6 +31,7 @@ def known(client, name: str) -> bool:
     return name in [one["name"] for one in client.job_types()]
 
 
+@pytest.mark.slow
 def test_job_type_dataset_type_and_parameter_type_are_added_to_a_running_portal(
     site, ana, root, browse, facility, wait_until, named
 ):

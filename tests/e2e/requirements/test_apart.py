@@ -5,11 +5,13 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import pytest
 import requests
 
 from ijp.datastore import DatastoreClient, Selection
 
 
+@pytest.mark.slow
 def test_day_on_services_that_run_apart(make_site, named):
     """req. 1, 13, 24, 109: search, form, submit, output, derived dataset, provenance."""
     site = make_site("apart")

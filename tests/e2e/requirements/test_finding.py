@@ -50,6 +50,7 @@ def test_one_gets_from_the_facility_down_to_a_file_by_links(browse):
     assert content.content.startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_new_parameter_type_is_shown_searched_by_and_tested_by_conditions(
     ana, root, browse, facility, make_dataset, named, wait_until
 ):
