@@ -101,7 +101,7 @@ class Site:
         """Wait until a job has ended, or is in one of these states."""
         until = time.monotonic() + 90
         while (found := client.job(job["id"]))["state"] not in {*FINAL_STATES, *states}:
-            assert time.monotonic() < until, (found['state'], found['reason'], found['startedAt'])
+            assert time.monotonic() < until, (found["state"], found["reason"], found["startedAt"])
             time.sleep(0.1)
         return found
 
