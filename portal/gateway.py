@@ -27,7 +27,7 @@ from ijp.errors import (
     NotFoundError,
 )
 from ijp.query import query
-from portal import parameter_values, tokens
+from portal import parameter_values, tokens, uploads
 from portal.incoming import Readable
 from portal.model import JobOutput, JobRead, JobRow
 from portal.moments import now
@@ -41,6 +41,7 @@ from servicekit.database import writing
 
 _NAME = re.compile(r"[^\x00-\x1f\x7f/\\]{1,255}")
 _READ_AT_ONCE = 1 << 20
+_ANYTHING = frozenset({"binary", "unknown", "other"})
 
 
 @dataclass(frozen=True)
@@ -289,19 +290,21 @@ class Gateway:
     def _format(self, name: str | None, file_name: str) -> int:
         text = "SELECT f FROM DatafileFormat f WHERE f.facility.id = {}"
         formats = self._session.search(query(text, self._facility_id()))
-        ending = file_name.rpartition(".")[2].lower() if "." in file_name else ""
-        fits = (
-            (lambda one: one["name"] == name)
-            if name is not None
-            else (lambda one: one["name"].lower() in (ending, "binary", "unknown", "other"))
-        )
-        found = [one for one in formats if fits(one)]
-        if not found:
+        if name is None:
+            chosen = uploads.format_for(formats, file_name) or _anything(formats)
+        else:
+            chosen = next((int(one["id"]) for one in formats if one["name"] == name), None)
+        if chosen is None:
             known = ", ".join(sorted({str(one["name"]) for one in formats})) or "none"
             wanted = f"no datafile format {name!r}" if name else f"no format for {file_name!r}"
             raise BadRequestError(f"the catalog has {wanted} (there are: {known})")
-        exact = [one for one in found if one["name"].lower() == ending]
-        return int((exact or found)[0]["id"])
+        return chosen
+
+
+def _anything(formats: Sequence[Entity]) -> int | None:
+    """A format that says nothing of the content, for files whose ending says nothing either."""
+    found = (one["id"] for one in formats if str(one["name"]).lower() in _ANYTHING)
+    return next(map(int, found), None)
 
 
 def _check_name(what: str, name: str) -> None:

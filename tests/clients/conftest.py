@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,10 @@ def program(portal: Portal) -> Callable[[str, str], None]:
         path.write_text(source)
         path.chmod(0o755)
         (folder / "job_types" / f"{name}.xml").write_text(_JOB_TYPE.format(name=name))
+        until = time.monotonic() + 10
+        while name not in portal.services.definitions.current().job_types:
+            assert time.monotonic() < until, f"{name} is not read"
+            time.sleep(0.1)
 
     return program
 
