@@ -15,6 +15,7 @@ from PIL import Image
 from skimage import color, filters, util
 from skimage import io as image_files
 
+from ijp.errors import BadRequestError
 from ijp.job import InputDataset, Job, Parameter
 
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -39,13 +40,13 @@ def read(path: Path) -> np.ndarray:
     try:
         found = np.asarray(image_files.imread(path))
     except Exception as error:
-        raise ValueError(f"{path.name} cannot be read as a picture: {error}") from error
+        raise ValueError(f"not a picture: {error}") from error
     if found.ndim == 3 and found.shape[2] in (2, 4):
         found = found[..., :-1]
     if found.ndim == 3 and found.shape[2] == 1:
         found = found[..., 0]
     if found.ndim not in (2, 3) or (found.ndim == 3 and found.shape[2] > 4):
-        raise ValueError(f"{path.name} has shape {found.shape}: one picture a file is expected")
+        raise ValueError(f"an array of shape {found.shape}, where one picture is expected")
     return found
 
 
@@ -98,10 +99,13 @@ def picture_of(job: Job, dataset: InputDataset) -> np.ndarray:
     """The picture of an input dataset: its first picture file, the preview only without others.
 
     Raises:
-        ValueError: It has none.
+        BadRequestError: It has none, or one that cannot be read.
     """
     names = sorted(dataset.files, key=lambda one: (one.name == PREVIEW, one.name))
     for file in names:
         if Path(file.name).suffix.lower() in PICTURES and file.name != LABELS:
-            return read(job.fetch_file(file))
-    raise ValueError(f"dataset {dataset.name} has no picture")
+            try:
+                return read(job.fetch_file(file))
+            except ValueError as error:
+                raise BadRequestError(f"dataset {dataset.name}: {error}") from error
+    raise BadRequestError(f"dataset {dataset.name} has no picture")

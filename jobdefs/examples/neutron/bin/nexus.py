@@ -19,6 +19,7 @@ import numpy as np
 
 from ijp.job import Parameter
 
+LONGEST_TEXT = 4000
 SUFFIXES = {".nxs", ".nx5", ".hdf", ".hdf5", ".h5"}
 MOST_VALUES = 50_000_000
 _DATE = re.compile(
@@ -43,7 +44,6 @@ class Facts:
     definition: str | None
     instrument: str | None
     entries: int
-    largest: str | None
     shape: tuple[int, ...]
     total: float | None
     peak: float | None
@@ -59,7 +59,7 @@ class Facts:
         if self.start and self.end and self.end >= self.start:
             found.append(Parameter("duration", (self.end - self.start).total_seconds(), "s"))
         for name, value in (("totalCounts", self.total), ("peakCounts", self.peak)):
-            if value is not None and np.isfinite(value):
+            if value is not None:
                 found.append(Parameter(name, value, "counts"))
         return found
 
@@ -75,7 +75,7 @@ def text_of(value: Any) -> str | None:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     text = str(value).strip("\x00 \n") if isinstance(value, str) else ""
-    return text or None
+    return text[:LONGEST_TEXT] or None
 
 
 def date_of(text: str | None) -> datetime | None:
@@ -92,28 +92,36 @@ def date_of(text: str | None) -> datetime | None:
     return moment.astimezone(UTC)
 
 
-def entries(file: h5py.File) -> Iterator[h5py.Group]:
-    """The NXentry groups, by name."""
-    for name in sorted(file):
-        if file.get(name, getlink=True).__class__ is not h5py.HardLink:
-            continue
-        group = file[name]
-        if isinstance(group, h5py.Group) and text_of(group.attrs.get("NX_class")) == "NXentry":
-            yield group
+def member(group: h5py.Group, name: str) -> Any:
+    """What is in a group under a name; None if it is not there.
+
+    A link to another file, or to another place, leads to files that nobody meant: it is not there.
+    """
+    link = group.get(name, getlink=True)
+    return group[name] if isinstance(link, h5py.HardLink) else None
 
 
-def field(entry: h5py.Group, *path: str) -> str | None:
-    """Text of a field of an entry; None if it is not there."""
-    found: Any = entry
-    for name in path:
-        if not isinstance(found, h5py.Group) or name not in found:
-            return None
-        found = found[name]
+def kind_of(item: Any) -> str | None:
+    """The NeXus class of a group."""
+    return text_of(item.attrs.get("NX_class")) if isinstance(item, h5py.Group) else None
+
+
+def members_of_kind(group: h5py.Group, kind: str) -> Iterator[h5py.Group]:
+    """The groups of a NeXus class in a group, by name."""
+    for name in sorted(group):
+        item = member(group, name)
+        if kind_of(item) == kind:
+            yield item
+
+
+def field(entry: h5py.Group, name: str) -> str | None:
+    """Text of a field of a group; None if it is not there."""
+    found = member(entry, name)
     return text_of(found) if isinstance(found, h5py.Dataset) else None
 
 
-def largest_array(file: h5py.File) -> h5py.Dataset | None:
-    """The largest numeric array whose values are in this file and fit into memory."""
+def arrays(file: h5py.File) -> list[h5py.Dataset]:
+    """The numeric arrays whose values are in this file and fit into memory, the largest first."""
     found: list[h5py.Dataset] = []
 
     def visit(_: str, item: Any) -> None:
@@ -127,18 +135,22 @@ def largest_array(file: h5py.File) -> h5py.Dataset | None:
         ):
             found.append(item)
 
-    file.visititems(visit)
-    return max(found, key=lambda one: (one.size, one.name), default=None)
+    file.visititems(visit)  # it follows no links
+    return sorted(found, key=lambda one: (-one.size, one.name))
+
+
+def counts_among(found: list[h5py.Dataset]) -> h5py.Dataset | None:
+    """The largest array of what a detector counted: whole numbers, in its group or in NXdata."""
+    for array in found:
+        if array.dtype.kind in "iu" and kind_of(array.parent) in ("NXdetector", "NXdata"):
+            return array
+    return None
 
 
 def instrument_of(entry: h5py.Group) -> str | None:
     """The name of the entry's instrument: its ``name``, or the group's own name."""
-    for name in sorted(entry):
-        if entry.get(name, getlink=True).__class__ is not h5py.HardLink:
-            continue
-        group = entry[name]
-        if isinstance(group, h5py.Group) and text_of(group.attrs.get("NX_class")) == "NXinstrument":
-            return field(group, "name") or name
+    for group in members_of_kind(entry, "NXinstrument"):
+        return field(group, "name") or group.name.rpartition("/")[2]
     return None
 
 
@@ -146,28 +158,32 @@ def facts(path: Path) -> Facts:
     """What a file says.
 
     Raises:
-        ValueError: It is not an HDF5 file, or has no entry.
+        ValueError: It is not an HDF5 file, is damaged, or has no entry.
     """
     try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise ValueError(f"{path.name} is not an HDF5 file: {error}") from error
-    with file:
-        found = list(entries(file))
-        if not found:
-            raise ValueError(f"{path.name} has no NXentry group")
-        first = found[0]
-        array = largest_array(file)
-        values = None if array is None else np.asarray(array[()], dtype=float)
-        return Facts(
-            title=field(first, "title"),
-            start=date_of(field(first, "start_time")),
-            end=date_of(field(first, "end_time")),
-            definition=field(first, "definition"),
-            instrument=instrument_of(first),
-            entries=len(found),
-            largest=None if array is None else array.name,
-            shape=() if array is None else array.shape,
-            total=None if values is None else float(np.nansum(values)),
-            peak=None if values is None else float(np.nanmax(values)),
-        )
+        with h5py.File(path, "r") as file:
+            return _facts(file)
+    except (OSError, RuntimeError, KeyError) as error:
+        raise ValueError(f"not an HDF5 file, or a damaged one: {error}") from error
+
+
+def _facts(file: h5py.File) -> Facts:
+    entries = list(members_of_kind(file, "NXentry"))
+    if not entries:
+        raise ValueError("it has no NXentry group")
+    first = entries[0]
+    found = arrays(file)
+    counts = counts_among(found)
+    shown = found[0] if counts is None and found else counts
+    values = None if counts is None else np.asarray(counts[()], dtype=float)
+    return Facts(
+        title=field(first, "title"),
+        start=date_of(field(first, "start_time")),
+        end=date_of(field(first, "end_time")),
+        definition=field(first, "definition"),
+        instrument=instrument_of(first),
+        entries=len(entries),
+        shape=() if shown is None else shown.shape,
+        total=None if values is None else float(values.sum()),
+        peak=None if values is None else float(values.max()),
+    )
