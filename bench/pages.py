@@ -49,6 +49,7 @@ QUANTITIES = """<jobDatasetType>
 JOB_TYPE = """<jobType acceptsDatasets="true">
   <name>bench form</name><executable>true</executable><type>batch</type>
   <multiple>false</multiple><datasetTypes>kind1</datasetTypes>
+  <datasetTypes>kind2</datasetTypes><datasetTypes>kind3</datasetTypes>
   {options}
 </jobType>
 """

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,9 +14,10 @@ from sqlalchemy import Engine
 
 from bench.postgresql import free_port
 from ijp.catalog import CatalogClient, CatalogSession
+from ijp.errors import UnavailableError
 from ijp.portal import PortalClient
 from jobdefs.shipped import example
-from portal import demo, facility, installation
+from portal import facility, installation
 from servicekit import database
 from servicekit.embedded import Process
 from servicekit.service import services
@@ -67,10 +70,30 @@ def served(folder: Path, database_url: str, users: list[str]) -> Iterator[Site]:
     catalog = CatalogClient("http://catalog.embedded/icat", process.http)
     root = catalog.login("simple", {"username": "root", "password": password})
     list(facility.load(root, facility.read(example("imaging")), "simple/ijp"))
-    with demo.server(made.settings_file, bind) as server:
-        demo.ready(f"http://{bind}")
+    command = [sys.executable, "-P", "-m", "servicekit.cli", "serve", "--bind", bind]
+    with (folder / "server.log").open("wb") as log:
+        server = subprocess.Popen(
+            [*command, "--settings", str(made.settings_file)], stdout=log, stderr=log
+        )
+    try:
+        _await(f"http://{bind}")
         children = subprocess.run(
             ["pgrep", "-P", str(server.pid)], capture_output=True, text=True, check=True
         )
         pids = [server.pid, *map(int, children.stdout.split())]
         yield Site(folder, f"http://{bind}", database_url, pids, root)
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def _await(url: str) -> None:
+    until = time.monotonic() + 60
+    while True:
+        try:
+            PortalClient(url).authenticators()
+            return
+        except UnavailableError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)

@@ -16,7 +16,7 @@ import pytest
 from requests.adapters import BaseAdapter
 
 from ijp.catalog import CatalogClient
-from ijp.datastore import DatastoreClient, Selection, _file_name, _Sent
+from ijp.datastore import DatastoreClient, Selection, Sent, _file_name
 from ijp.errors import (
     BadRequestError,
     InternalError,
@@ -290,7 +290,7 @@ def test_a_server_that_dies_in_the_middle_is_not_sent_the_rest(datastore, place,
 
     with pytest.raises((UnavailableError, ConnectionResetError)):
         broken.put(pieces(), name="a", **place)
-    sent = _Sent((b"a", b"b"), None)
+    sent = Sent((b"a", b"b"), None)
     assert list(sent) == [b"a", b"b"]
     with pytest.raises(UnavailableError, match="broke"):
         list(sent)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -91,7 +90,7 @@ def test_the_first_offered_member_of_a_group_is_preselected(make_job_type, optio
     assert [one.option.key for one in found if one.preselected] == ["a", "d"]
 
 
-def test_a_hundred_datasets_and_twenty_conditions_take_milliseconds(make_job_type, option):
+def test_twenty_conditions_hold_for_a_hundred_datasets(make_job_type, option):
     job_type = make_job_type(
         "".join(
             option(f"o{n}", "boolean", "-o", condition=f"width * height &gt; {n} || n == 'x'")
@@ -99,11 +98,7 @@ def test_a_hundred_datasets_and_twenty_conditions_take_milliseconds(make_job_typ
         )
     )
     quantities = [{"width": 100.0 + n, "height": 7, "n": "y"} for n in range(100)]
-    offered(job_type, quantities)
-    start = time.perf_counter()
     assert len(names(offered(job_type, quantities))) == 20
-    # 15 ms alone on one core; the rest is for a busy machine.
-    assert time.perf_counter() - start < 0.25
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 from sqlalchemy import func, select
@@ -226,7 +225,7 @@ def test_ended_session_submits_nothing(idle):
 
 
 @pytest.mark.slow
-def test_thousand_jobs_in_one_call_take_less_than_five_seconds(database_url, make_portal):
+def test_thousand_jobs_in_one_call_are_in_the_order_of_their_inputs(database_url, make_portal):
     portal = make_portal(database_url, dispatcher=False)
     one = portal.dataset("d", files={})
     kinds = portal.root.search(
@@ -235,10 +234,8 @@ def test_thousand_jobs_in_one_call_take_less_than_five_seconds(database_url, mak
     values = {"type": {"id": kinds[0][0]}, "investigation": {"id": kinds[0][1]}, "complete": True}
     ids = portal.root.write([{"Dataset": {"name": f"d{n}", **values}} for n in range(1000)])
     user = by(portal)
-    began = time.monotonic()
     jobs = portal.services.jobs.submit(
         user, Request("work", dataset_ids=tuple(ids), one_job=False, options={"Factor": 2})
     )
-    assert time.monotonic() - began < 5
     assert [one.command[1] for one in jobs] == [f"--datasetIds={id}" for id in ids]
     assert [one.id for one in jobs] == sorted(one.id for one in jobs)

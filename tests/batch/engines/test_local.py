@@ -324,13 +324,9 @@ def test_thousand_jobs_are_submitted_in_one_transaction(make_local, make_spec):
     engine = make_local(slots=1)
     engine.submit(make_spec("sleep", "1000"))
     specs = [make_spec("true") for _ in range(1000)]
-    begun = time.monotonic()
     ids = engine.submit_many(specs)
-    submitted = time.monotonic()
     assert ids == [spec.mark for spec in specs]
-    assert submitted - begun < 1
     statuses = engine.status(ids)
-    assert time.monotonic() - submitted < 0.5
     assert {status.state for status in statuses.values()} == {EngineState.QUEUED}
     assert len(statuses) == 1000
 

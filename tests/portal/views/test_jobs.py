@@ -1,17 +1,13 @@
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert
 
 from portal.job_list import life_of
 from portal.job_record import JobRecord
-from portal.model import JobRow, Submission
 from portal.moments import now
 from portal.states import State
-from servicekit.database import writing
 
 
 def _record(**values: object) -> JobRecord:
@@ -49,66 +45,6 @@ def test_a_life_is_waiting_and_running():
 
 def test_a_life_without_a_start_is_waiting_only():
     assert life_of(_record(state=State.QUEUED)).text == "waited 1 min 40 s"
-
-
-def _many(portal, number: int) -> None:
-    base = {
-        "submission_id": 1,
-        "user_name": "simple/ana",
-        "name": "many",
-        "job_type": "many",
-        "job_type_version": "v",
-        "creates_provenance": False,
-        "program": ["true"],
-        "arguments": [],
-        "raw_arguments": [],
-        "wants": [],
-        "options": {},
-        "resources": {},
-        "dataset_ids": [],
-        "datafile_ids": [],
-        "state": "Completed",
-        "reason": "the program ended well",
-        "submitted_at": now(),
-        "cancelled": False,
-        "recorded": True,
-        "progress_message": "",
-    }
-    columns = set(JobRow.__table__.columns.keys())
-    base = {name: value for name, value in base.items() if name in columns}
-    with writing(portal.services.database).begin() as connection:
-        connection.execute(
-            insert(Submission),
-            [
-                {
-                    "id": 1,
-                    "user_name": "simple/ana",
-                    "key": "k",
-                    "content_hash": "h",
-                    "created_at": now(),
-                }
-            ],
-        )
-        for start in range(0, number, 10_000):
-            rows = [{**base, "public_id": f"{one:026}"} for one in range(start, start + 10_000)]
-            connection.execute(insert(JobRow), rows)
-
-
-@pytest.mark.slow
-def test_the_list_is_fast_with_a_hundred_thousand_jobs(make_portal, database_url):
-    """The page under 300 ms at 100,000 jobs, whatever is asked for."""
-    portal = make_portal(database_url=database_url, dispatcher=False)
-    _many(portal, 100_000)
-    browser = portal.browser()
-    browser.get("/jobs")
-    for query in ("", "?after=50000", "?state=failed", "?text=no+such+words", "?type=none&days=7"):
-        took = []
-        for _ in range(3):
-            began = time.perf_counter()
-            answer = browser.get(f"/jobs{query}")
-            took.append(time.perf_counter() - began)
-            assert answer.status_code == 200
-        assert min(took) < 0.3, (query, took)
 
 
 def test_unchanged_rows_are_not_sent_again(portal):
