@@ -1,4 +1,4 @@
-"""The example facilities, each as an installation of its own, with their people and drop folders."""
+"""The example facilities, each as an installation of its own with its people and drop folder."""
 
 from __future__ import annotations
 

@@ -395,7 +395,7 @@ def test_date_needs_no_data(imaging):
         ({"Exit code": 1}, "the program ended with code 1"),
         ({"How": "exit code"}, "the program ended with code 3"),
         ({"How": "signal"}, "the program was ended by signal 11 (SIGSEGV)"),
-        ({"How": "memory"}, "the job used more than the 256 MiB of memory that it may have"),
+        ({"How": "memory"}, "memory limit of 256 MiB reached"),
     ],
 )
 def test_failure_on_purpose_is_told_in_words(imaging, options, reason):
@@ -421,7 +421,7 @@ def test_half_a_dataset_is_never_found(imaging):
 def test_job_that_takes_too_long_is_ended(imaging):
     """The one minute that it may take."""
     job = imaging.run("fail on purpose", state="Failed", options={"How": "time"})
-    assert job["reason"] == "the job ran longer than the 1 minute that it may take"
+    assert job["reason"] == "wall time limit of 60 s reached"
 
 
 def test_job_of_another_user_is_out_of_reach(imaging, images):
