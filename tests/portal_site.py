@@ -249,14 +249,14 @@ def _end_jobs(portal: Portal) -> None:
     for batch_id in engine.find(marks).values():
         engine.cancel(batch_id)
     until = time.monotonic() + 10
-    while any(_supervised(portal.folder)) and time.monotonic() < until:
+    while any(supervised(portal.folder)) and time.monotonic() < until:
         time.sleep(0.05)
-    for process in _supervised(portal.folder):
+    for process in supervised(portal.folder):
         os.kill(process, signal.SIGKILL)
     engine.close()
 
 
-def _supervised(folder: Path) -> Iterator[int]:
+def supervised(folder: Path) -> Iterator[int]:
     """Processes of jobs: what has the portal's folder in its command line or as its directory."""
     for place in Path("/proc").glob("[0-9]*"):
         if int(place.name) == os.getpid():
