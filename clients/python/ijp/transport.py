@@ -96,7 +96,8 @@ class Transport:
         Raises:
             PortalError: What the service reported.
             UnavailableError: The service cannot be reached or did not answer in time.
-            BadRequestError: The base URL is none.
+            BadRequestError: The base URL is none, or the service is at another one. That is not
+                followed: the session would go to wherever it leads.
         """
         try:
             response = self._http.request(
@@ -116,6 +117,10 @@ class Transport:
             raise BadRequestError(f"{self.url} is not the address of a service") from error
         if response.status_code >= 400:
             raise self._error(response)
+        if response.is_redirect:
+            response.close()
+            place = response.headers["Location"].split("?")[0]
+            raise BadRequestError(f"{self.url} leads to another address: {place}")
         return response
 
     def _error(self, response: requests.Response) -> PortalError:
