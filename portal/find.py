@@ -1,9 +1,9 @@
-"""Finds datasets: runs searches as the user and gives pages of rows."""
+"""Finds datasets and datafiles: runs searches as the user and gives pages of rows."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,22 +16,21 @@ from portal.formats import moment, number
 from portal.provenance_graph import ancestors, descendants
 from portal.recent import Recent
 from portal.search import Place, Search
-from portal.search_query import ROOT, DatasetQuery, dataset_query, is_subquery
+from portal.search_query import Narrowed, RootQuery, is_subquery, root_query, sorted_by
 from portal.searchable import VALUE_ATTRIBUTES, Kind, Searchable, Vocabulary, vocabulary
 from portal.selection import Selection
 from portal.sessions import User
+from portal.subject import DATAFILES, ROOT, Subject
 
 KEPT_SECONDS = 15.0
 SHOWN_COLUMNS = 3
-_ROOT = ROOT
-_SHOWN = f"INCLUDE {_ROOT}.type, {_ROOT}.investigation"
 _VALUES = (
-    "SELECT p.dataset.id, p.type.id, p.type.name, p.type.units, p.type.valueType, p.numericValue, "
-    "p.stringValue, p.dateTimeValue, p.error, p.createId FROM DatasetParameter p "
-    "WHERE p.dataset.id IN {}"
+    "SELECT p.{noun}.id, p.type.id, p.type.name, p.type.units, p.type.valueType, p.numericValue, "
+    "p.stringValue, p.dateTimeValue, p.error, p.createId FROM {entity}Parameter p "
+    "WHERE p.{noun}.id IN {{}}"
 )
 _VALUES_OF = 100
-"""Datasets whose parameters one search gives: few enough for any catalog's limit on rows."""
+"""How many one search gives the parameters of: few enough for any catalog's limit on rows."""
 
 
 _KINDS = {"STRING": Kind.STRING, "NUMERIC": Kind.NUMERIC}
@@ -39,7 +38,7 @@ _KINDS = {"STRING": Kind.STRING, "NUMERIC": Kind.NUMERIC}
 
 @dataclass(frozen=True)
 class ParameterValue:
-    """A parameter of a dataset; ``value`` is a number, a text, or a moment as text."""
+    """A parameter of something found; ``value`` is a number, a text, or a moment as text."""
 
     name: str
     units: str
@@ -88,26 +87,26 @@ def _order(one: ParameterValue) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Found:
-    """One dataset of a page."""
+    """One dataset or datafile of a page."""
 
     entity: Entity
     parameters: tuple[ParameterValue, ...]
 
     @classmethod
     def of(cls, entity: Entity) -> Found:
-        """Read a catalog's dataset with its parameters."""
+        """Read a catalog's dataset or datafile with its parameters."""
         parameters = [ParameterValue.of(one) for one in entity.get("parameters", ())]
         parameters.sort(key=_order)
         return cls(entity, tuple(parameters))
 
     @property
     def id(self) -> int:
-        """The dataset's id."""
+        """Its id."""
         return int(self.entity["id"])
 
     @property
     def name(self) -> str:
-        """The dataset's name."""
+        """Its name."""
         return str(self.entity["name"])
 
     def of_type(self, searchable: Searchable) -> ParameterValue | None:
@@ -164,10 +163,11 @@ class Finder:
         made = self._query(user, search)
         if made is None:
             return Page((), None, None, 0, ())
-        text = f"{made.select(_ROOT, limit=search.limit + 1)} {_SHOWN}"
+        included = search.subject.included
+        text = f"{made.select(ROOT, limit=search.limit + 1)} INCLUDE {included}"
         entities = user.catalog.search(text)
         more = len(entities) > search.limit
-        rows = _with_parameters(user.catalog, entities[: search.limit])
+        rows = _with_parameters(user.catalog, search.subject, entities[: search.limit])
         backwards = search.before is not None
         if backwards:
             rows.reverse()
@@ -182,66 +182,79 @@ class Finder:
         )
 
     def total(self, user: User, search: Search) -> int:
-        """How many datasets a search finds."""
+        """How many a search finds."""
 
         def count() -> int:
             made = self._query(user, search.at())
-            return int(user.catalog.search(made.select(f"COUNT({_ROOT})"))[0]) if made else 0
+            return int(user.catalog.search(made.select(f"COUNT({ROOT})"))[0]) if made else 0
 
         return self._totals.get(_total_key(user, search), count)
 
     def ids(self, user: User, search: Search, most: int) -> tuple[int, ...]:
-        """The ids of the first so many datasets of a search."""
+        """The ids of the first so many of a search."""
         made = self._query(user, search.at())
         if made is None:
             return ()
-        return tuple(map(int, user.catalog.search(made.select(f"{_ROOT}.id", limit=most))))
+        return tuple(map(int, user.catalog.search(made.select(f"{ROOT}.id", limit=most))))
 
     def values(
-        self, user: User, searchable: Searchable, dataset_type: str, most: int = 2000
+        self, user: User, searchable: Searchable, search: Search, most: int = 2000
     ) -> Sequence[float]:
-        """Values of a numeric parameter, the newest so many, for a picture of what is there."""
+        """Values of a numeric parameter, the newest so many, for a picture of what is there.
+
+        Of the search only what is searched for and the dataset type count.
+        """
         if searchable.kind is not Kind.NUMERIC or searchable.field:
             raise BadRequestError(f"{searchable.label} is not a numeric parameter")
-        search = Search(type=dataset_type)
-        made = dataset_query(search, self.vocabulary(user))
+        search = Search(search.subject, search.type)
+        made = root_query(search, self.vocabulary(user, search.subject.entity))
         made = replace(
             made,
-            ranges=(*made.ranges, f"{_ROOT}.parameters p"),
+            ranges=(*made.ranges, f"{ROOT}.parameters p"),
             conditions=(*made.conditions, f"p.type.id IN {_list(searchable.type_ids)}"),
         )
         text = made.select("p.numericValue", limit=most)
-        key = (user.name, searchable.key, dataset_type)
+        key = (user.name, search.subject, searchable.key, search.type)
         return self._values.get(
             key, lambda: [float(one) for one in user.catalog.search(text) if one is not None]
         )
 
-    def _query(self, user: User, search: Search) -> DatasetQuery | None:
+    def items(self, subject: Subject) -> Sequence[SearchItem]:
+        """The facility's lists."""
+        if subject is DATAFILES:
+            return self._definitions.datafile_search_items
+        return self._definitions.dataset_search_items
+
+    def _query(self, user: User, search: Search) -> RootQuery | None:
         """The query of a search; None if a list says already that there is nothing."""
-        narrowed: list[str | Sequence[int]] = []
+        narrowed: list[Narrowed] = []
+        dataset = search.subject.dataset
         if search.derived is not None:
-            narrowed.append(descendants(user.catalog, search.derived))
+            narrowed.append(Narrowed(dataset, descendants(user.catalog, search.derived)))
         if search.origin is not None:
-            narrowed.append(ancestors(user.catalog, search.origin))
+            narrowed.append(Narrowed(dataset, ancestors(user.catalog, search.origin)))
         for name, values in search.items.items():
-            text = self._item_query(name, values, search.type)
+            text = self._item_query(name, values, search)
             if text is None:
                 continue
             if is_subquery(text):
-                narrowed.append(text)
+                narrowed.append(Narrowed(ROOT, text))
             elif ids := [int(id) for id in user.catalog.search(text) if id is not None]:
-                narrowed.append(ids)
+                narrowed.append(Narrowed(ROOT, ids))
             else:
                 return None
-        return dataset_query(search, self.vocabulary(user), narrowed)
+        return root_query(search, self._known(user, search), narrowed)
 
-    def _item_query(self, name: str, values: Sequence[str], dataset_type: str) -> str | None:
-        item = _named(self._definitions.dataset_search_items, name)
-        if "${datasetType}" in item.query and not dataset_type:
-            text = f"choose a dataset type to search by {name}"
+    def _known(self, user: User, search: Search) -> Vocabulary:
+        return self.vocabulary(user, search.subject.entity)
+
+    def _item_query(self, name: str, values: Sequence[str], search: Search) -> str | None:
+        item = _named(self.items(search.subject), name)
+        if lacking := lacks(item, search):
+            text = f"choose a {lacking} to search by {name}"
             raise ValidationFailedError(text, fields={f"item.{name}": [text]})
         try:
-            return fill(item, values, dataset_type=dataset_type or None)
+            return fill(item, values, dataset_type=search.type or None, dataset_id=search.dataset)
         except ValidationFailedError as error:
             fault = {f"item.{name}": [error.message]}
             raise ValidationFailedError(error.message, fields=fault) from None
@@ -251,22 +264,23 @@ class Finder:
         return search.at(after=place) if after else search.at(before=place)
 
     def _sort_value(self, user: User, search: Search, row: Found) -> str | None:
-        if search.sort_key == "created":
+        by = sorted_by(search, self._known(user, search))
+        if by is None:
             return None
-        if search.sort_key == "name":
-            return row.name
-        its = row.of_type(self.vocabulary(user).find(search.sort_key))
+        if by.field:
+            return _exact(row.entity[by.field])
+        its = row.of_type(by)
         # repr, because the next page begins at exactly this number
         return None if its is None or its.value is None else _exact(its.value)
 
     def _columns(self, user: User, search: Search, rows: Sequence[Found]) -> tuple[Searchable, ...]:
         """The chosen columns; else what is searched and sorted by, and what most rows have."""
-        known = self.vocabulary(user)
+        known = self._known(user, search)
         if search.columns:
             return tuple(one for one in known if one.key in search.columns and one.type_ids)
         wanted = [known.find(row.name) for row in search.rows]
-        if search.sort_key not in ("created", "name"):
-            wanted.append(known.find(search.sort_key))
+        if by := sorted_by(search, known):
+            wanted.append(by)
         counted = Counter(one.type_id for row in rows for one in row.parameters)
         by_type = {id: one for one in known for id in one.type_ids}
         usual = [by_type[id] for id, _ in counted.most_common() if id in by_type]
@@ -276,17 +290,27 @@ class Finder:
         return tuple(shown[: max(SHOWN_COLUMNS, len(set(wanted)))])
 
 
-def _with_parameters(session: CatalogSession, entities: Sequence[Entity]) -> list[Found]:
-    """The datasets with their parameters, which are asked for as plain rows.
+def lacks(item: SearchItem, search: Search) -> str:
+    """What must be chosen before a list can be used, in words; nothing if it can."""
+    if "${datasetType}" in item.query and not search.type:
+        return "dataset type"
+    return "dataset" if "${datasetId}" in item.query and search.dataset is None else ""
+
+
+def _with_parameters(
+    session: CatalogSession, subject: Subject, entities: Sequence[Entity]
+) -> list[Found]:
+    """The datasets or datafiles with their parameters, which are asked for as plain rows.
 
     Whole entities of parameters and their types would be several times as much to make and read.
     """
-    by_dataset: dict[int, list[ParameterValue]] = {int(one["id"]): [] for one in entities}
-    ids = list(by_dataset)
+    values = _VALUES.format(entity=subject.entity, noun=subject.noun)
+    by_id: dict[int, list[ParameterValue]] = {int(one["id"]): [] for one in entities}
+    ids = list(by_id)
     for begin in range(0, len(ids), _VALUES_OF):
-        for row in session.search(query(_VALUES, ids[begin : begin + _VALUES_OF])):
-            by_dataset[int(row[0])].append(ParameterValue.of_row(row[1:]))
-    return [Found(one, tuple(sorted(by_dataset[int(one["id"])], key=_order))) for one in entities]
+        for row in session.search(query(values, ids[begin : begin + _VALUES_OF])):
+            by_id[int(row[0])].append(ParameterValue.of_row(row[1:]))
+    return [Found(one, tuple(sorted(by_id[int(one["id"])], key=_order))) for one in entities]
 
 
 def _exact(value: float | str) -> str:
@@ -308,45 +332,8 @@ def _type_names(session: CatalogSession) -> tuple[str, ...]:
 def _total_key(user: User, search: Search) -> tuple[Any, ...]:
     shown = Search(sort=search.sort.removeprefix("-")).sort
     plain = replace(search.at(), columns=(), limit=1, selection=Selection(), sort=shown)
-    return user.name, plain.query_string()
+    return user.name, search.subject, plain.query_string()
 
 
 def _list(ids: Sequence[int]) -> str:
     return "(" + ", ".join(map(str, ids)) + ")"
-
-
-def as_wire(found: Found) -> Mapping[str, Any]:
-    """A dataset as the REST interface has it."""
-    its = found.entity
-    return {
-        "id": found.id,
-        "name": found.name,
-        "type": (its.get("type") or {}).get("name"),
-        "description": its.get("description"),
-        "complete": its.get("complete"),
-        "investigation": investigation_as_wire(its.get("investigation")),
-        "createTime": its.get("createTime"),
-        "startDate": its.get("startDate"),
-        "endDate": its.get("endDate"),
-        "fileCount": its.get("fileCount"),
-        "fileSize": its.get("fileSize"),
-        "parameters": [parameter_as_wire(one) for one in found.parameters],
-    }
-
-
-def investigation_as_wire(its: Entity | None) -> Mapping[str, Any] | None:
-    """An investigation as the REST interface has it."""
-    return {name: its.get(name) for name in ("id", "name", "visitId", "title")} if its else None
-
-
-def parameter_as_wire(one: ParameterValue) -> Mapping[str, Any]:
-    """A parameter as the REST interface has it: its value, and again under its kind's name."""
-    found: dict[str, Any] = {
-        "name": one.name,
-        "units": one.units,
-        "value": one.value,
-        VALUE_ATTRIBUTES[one.kind]: one.value,
-    }
-    if one.error is not None:
-        found["error"] = one.error
-    return found

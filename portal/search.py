@@ -1,20 +1,22 @@
 """A search as its URL has it: the one form that pages, links and programs share.
 
 =================  =========================================================================
-``type``           name of the dataset type
+``type``           name of the dataset type; of datafiles, their dataset's
 ``item.NAME``      chosen value of the facility's search list NAME; repeated for several
 ``p``              ``NAME:operator:value``; repeated, all must hold. NAME is a searchable's key
                    (a ``:`` or ``\\`` in it has a ``\\`` before it), operator one of eq ne lt le gt
                    ge like between, the value of between is ``low..high``
-``text``           words that must all occur in name, description or investigation
-``investigation``  id of an investigation: only its datasets
+``text``           words that must all occur in name, description, (dataset) or investigation
+``investigation``  id of an investigation: only its data
+``dataset``        id of a dataset: only its files (where datafiles are searched for)
 ``derived``        id of a dataset: only what was made from it, directly or not
 ``origin``         id of a dataset: only what it was made from, directly or not
-``sort``           ``created``, ``name`` or a parameter's key; a ``-`` before it: descending
+``sort``           ``created``, ``name`` or the key of a parameter or of a number of its own; a
+                   ``-`` before it: descending
 ``column``         shown parameter; repeated, in their order
 ``after, before``  where the page begins or ends: an id, then ``:value`` of what is sorted by
-``limit``          datasets on a page
-``incomplete``     ``1``: datasets still being written are listed too
+``limit``          how many on a page
+``incomplete``     ``1``: also (files of) datasets still being written
 ``sel, files``     selected datasets and datafiles
 =================  =========================================================================
 """
@@ -30,6 +32,7 @@ from werkzeug.datastructures import MultiDict
 
 from ijp.errors import BadRequestError
 from portal.selection import Selection
+from portal.subject import DATAFILES, DATASETS, Subject
 
 LIMIT = 50
 MOST = 500
@@ -83,7 +86,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Place:
-    """A place in a sorted list: just beside this dataset, sorted by this value (None: by id)."""
+    """A place in a sorted list: just beside this id, sorted by this value (None: by id)."""
 
     id: int
     value: str | None = None
@@ -104,11 +107,13 @@ class Place:
 class Search:
     """What to search for, how to show it, and what is selected."""
 
+    subject: Subject = DATASETS
     type: str = ""
     items: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rows: tuple[Row, ...] = ()
     text: str = ""
     investigation: int | None = None
+    dataset: int | None = None
     derived: int | None = None
     origin: int | None = None
     columns: tuple[str, ...] = ()
@@ -120,7 +125,7 @@ class Search:
     selection: Selection = field(default_factory=Selection)
 
     @classmethod
-    def parse(cls, arguments: MultiDict[str, str]) -> Search:
+    def parse(cls, arguments: MultiDict[str, str], subject: Subject = DATASETS) -> Search:
         """Read the parameters of a URL; those of others are left alone.
 
         Raises:
@@ -131,11 +136,13 @@ class Search:
             raise BadRequestError(f"{len(rows)} conditions are too many (at most {MOST_ROWS})")
         after, before = arguments.get("after"), arguments.get("before")
         return cls(
+            subject=subject,
             type=arguments.get("type", "").strip(),
             items=_items(arguments),
             rows=rows,
             text=" ".join(arguments.get("text", "").split()),
             investigation=_id(arguments, "investigation"),
+            dataset=_id(arguments, "dataset") if subject is DATAFILES else None,
             derived=_id(arguments, "derived"),
             origin=_id(arguments, "origin"),
             columns=tuple(dict.fromkeys(filter(None, arguments.getlist("column")))),
@@ -159,6 +166,7 @@ class Search:
             found.append(("text", self.text))
         for name, id in (
             ("investigation", self.investigation),
+            ("dataset", self.dataset),
             ("derived", self.derived),
             ("origin", self.origin),
         ):
@@ -190,6 +198,21 @@ class Search:
     def sorted_by(self, sort: str) -> Search:
         """The same search in another order, on the first page."""
         return replace(self, sort=sort, after=None, before=None)
+
+    def about(self, subject: Subject) -> Search:
+        """A search for something else, as far as it can be the same."""
+        return Search(
+            subject=subject,
+            type=self.type,
+            text=self.text,
+            investigation=self.investigation,
+            dataset=self.dataset if subject is DATAFILES else None,
+            derived=self.derived,
+            origin=self.origin,
+            limit=self.limit,
+            incomplete=self.incomplete,
+            selection=self.selection,
+        )
 
     def selecting(self, selection: Selection) -> Search:
         """The same search with another selection."""

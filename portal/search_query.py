@@ -18,9 +18,7 @@ from portal.searchable import (
     Searchable,
     Vocabulary,
 )
-
-ROOT = "found"
-"""The variable of what is searched for."""
+from portal.subject import ROOT, Subject
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
@@ -29,7 +27,7 @@ _NOT_IN_SUBQUERY = re.compile(rf"\b(?:LIMIT|INCLUDE|ORDER|{ROOT})\b|:\w", re.IGN
 
 
 @dataclass(frozen=True)
-class DatasetQuery:
+class RootQuery:
     """A search, ready to be put into words.
 
     Attributes:
@@ -52,32 +50,52 @@ class DatasetQuery:
         return text
 
 
-def dataset_query(
-    search: Search, vocabulary: Vocabulary, narrowed: Sequence[str | Sequence[int]] = ()
-) -> DatasetQuery:
+@dataclass(frozen=True)
+class Narrowed:
+    """What says which ids there may be: a query that gives them, or they themselves.
+
+    Attributes:
+        path: What has one of these ids.
+    """
+
+    path: str
+    by: str | Sequence[int]
+
+    def __str__(self) -> str:
+        if isinstance(self.by, str):
+            return f"{self.path}.id IN ({self.by})"
+        return f"{self.path}.id IN {literal(self.by)}" if self.by else f"{self.path}.id = 0"
+
+
+def root_query(
+    search: Search, vocabulary: Vocabulary, narrowed: Sequence[Narrowed] = ()
+) -> RootQuery:
     """The query of a search.
 
     Args:
         search: What to search for.
         vocabulary: What can be searched by; nothing else gets into the query.
-        narrowed: From the facility's lists: queries of dataset ids, or such ids.
+        narrowed: From the facility's lists and the provenance.
 
     Raises:
         ValidationFailedError: ``fields`` has the faults by row: ``p0``, ``p1`` and so on.
         BadRequestError: There is nothing of that name to sort by.
     """
-    ranges = [f"Dataset {ROOT}"]
-    conditions = [] if search.incomplete else [f"{ROOT}.complete = TRUE"]
+    dataset = search.subject.dataset
+    ranges = [f"{search.subject.entity} {ROOT}"]
+    conditions = [] if search.incomplete else [f"{dataset}.complete = TRUE"]
     if search.type:
-        conditions.append(f"{ROOT}.type.name = {literal(search.type)}")
+        conditions.append(f"{dataset}.type.name = {literal(search.type)}")
     if search.investigation is not None:
-        conditions.append(f"{ROOT}.investigation.id = {literal(search.investigation)}")
-    conditions += [_narrowed(one) for one in narrowed]
-    conditions += _words(search.text)
+        conditions.append(f"{dataset}.investigation.id = {literal(search.investigation)}")
+    if search.dataset is not None:
+        conditions.append(f"{dataset}.id = {literal(search.dataset)}")
+    conditions += map(str, narrowed)
+    conditions += _words(search.text, search.subject)
     faults: dict[str, list[str]] = {}
     for number, row in enumerate(search.rows):
         try:
-            path, more_ranges, more = _subject(vocabulary.find(row.name), f"p{number}")
+            path, more_ranges, more = _value_of(vocabulary.find(row.name), f"p{number}")
             if row.counts:
                 conditions += [*more, comparison(path, vocabulary.find(row.name), row)]
                 ranges += more_ranges
@@ -86,7 +104,7 @@ def dataset_query(
     if faults:
         texts = "; ".join(text for texts in faults.values() for text in texts)
         raise ValidationFailedError(texts, fields=faults)
-    return _sorted(search, vocabulary, DatasetQuery(tuple(ranges), tuple(conditions)))
+    return _sorted(search, vocabulary, RootQuery(tuple(ranges), tuple(conditions)))
 
 
 def comparison(path: str, searchable: Searchable, row: Row) -> str:
@@ -128,7 +146,7 @@ def operator_of(searchable: Searchable, name: str) -> Operator:
     return Operator(name)
 
 
-def _subject(one: Searchable, variable: str) -> tuple[str, list[str], list[str]]:
+def _value_of(one: Searchable, variable: str) -> tuple[str, list[str], list[str]]:
     """The path of its value, and what must be joined for it."""
     if one.field:
         return f"{ROOT}.{one.field}", [], []
@@ -173,20 +191,11 @@ def _moment(searchable: Searchable, text: str, *, end_of_day: bool) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-_TEXT_PATHS = (f"{ROOT}.name", f"{ROOT}.description", f"{ROOT}.investigation.name")
-
-
-def _words(text: str) -> Iterable[str]:
+def _words(text: str, subject: Subject) -> Iterable[str]:
     for word in text.lower().split()[:12]:
         pattern = literal(f"%{like_escaped(word)}%")
-        each = (f"LOWER({path}) LIKE {pattern} ESCAPE '!'" for path in _TEXT_PATHS)
+        each = (f"LOWER({ROOT}.{path}) LIKE {pattern} ESCAPE '!'" for path in subject.words)
         yield "(" + " OR ".join(each) + ")"
-
-
-def _narrowed(by: str | Sequence[int]) -> str:
-    if isinstance(by, str):
-        return f"{ROOT}.id IN ({by})"
-    return f"{ROOT}.id IN {literal(by)}" if by else f"{ROOT}.id = 0"
 
 
 def is_subquery(text: str) -> bool:
@@ -195,17 +204,30 @@ def is_subquery(text: str) -> bool:
     return bare.lstrip()[:7].upper() == "SELECT " and not _NOT_IN_SUBQUERY.search(bare)
 
 
-def _sorted(search: Search, vocabulary: Vocabulary, made: DatasetQuery) -> DatasetQuery:
+def sorted_by(search: Search, vocabulary: Vocabulary) -> Searchable | None:
+    """What is sorted by; None for when it was created, for which the id stands.
+
+    Ids grow as things are created, and unlike moments they can be written exactly.
+
+    Raises:
+        BadRequestError: There is none of that name, or one cannot sort by it.
+    """
     if search.sort_key == "created":
-        # Ids grow as datasets are created; unlike moments they can be written exactly.
-        path, searchable = None, None
-    elif search.sort_key == "name":
-        path, searchable = f"{ROOT}.name", vocabulary.find("dataset.name")
-    else:
-        searchable = vocabulary.find(search.sort_key)
-        if searchable.field or searchable.kind is Kind.DATE:
-            raise BadRequestError(f"datasets cannot be sorted by {searchable.label}")
-        path, ranges, conditions = _subject(searchable, "sorted")
+        return None
+    noun = search.subject.noun
+    found = vocabulary.find(f"{noun}.name" if search.sort_key == "name" else search.sort_key)
+    textual_field = found.field not in (None, "name") and found.kind is Kind.STRING
+    if textual_field or found.kind is Kind.DATE:
+        raise BadRequestError(f"{noun}s cannot be sorted by {found.label}")
+    return found
+
+
+def _sorted(search: Search, vocabulary: Vocabulary, made: RootQuery) -> RootQuery:
+    searchable, path = sorted_by(search, vocabulary), None
+    if searchable is not None:
+        path, ranges, conditions = _value_of(searchable, "sorted")
+        if searchable.field != "name" and searchable.field:
+            conditions = [f"{path} IS NOT NULL"]
         made = replace(
             made,
             ranges=(*made.ranges, *ranges),

@@ -81,7 +81,7 @@ class Searchable:
     Attributes:
         key: Its name in URLs: ``dataset.name`` for a field, else the parameter type's name, with
             ``[units]`` after it where the name alone would not say which.
-        field: The attribute, of a field; None for a parameter.
+        field: The attribute, or the path to it, of a field; None for a parameter.
         type_ids: The parameter types, of a parameter: one, or one for each facility.
         values: All values that may occur, where the catalog lists them.
     """
@@ -120,6 +120,8 @@ _FIELDS: dict[str, tuple[tuple[str, str, Kind, str], ...]] = {
         ("description", "Description", Kind.STRING, ""),
         ("location", "Location", Kind.STRING, ""),
         ("doi", "DOI", Kind.STRING, ""),
+        ("dataset.name", "Dataset", Kind.STRING, ""),
+        ("datafileFormat.name", "Format", Kind.STRING, ""),
         ("datafileCreateTime", "File created", Kind.DATE, ""),
         ("datafileModTime", "File changed", Kind.DATE, ""),
         ("createTime", "Registered", Kind.DATE, ""),
@@ -162,13 +164,24 @@ def vocabulary(session: CatalogSession, entity: str = "Dataset") -> Vocabulary:
         f"SELECT t FROM ParameterType t WHERE t.applicableTo{entity} = TRUE"
         " INCLUDE t.permissibleStringValues"
     )
-    return _vocabulary(entity, types)
+    values: dict[str, tuple[str, ...]] = {}
+    if entity == "Datafile":
+        formats = session.search("SELECT DISTINCT f.name FROM DatafileFormat f")
+        values["datafileFormat.name"] = tuple(sorted(map(str, formats), key=str.lower))
+    return _vocabulary(entity, types, values)
 
 
-def _vocabulary(entity: str, types: Sequence[Mapping[str, Any]]) -> Vocabulary:
+def _vocabulary(
+    entity: str,
+    types: Sequence[Mapping[str, Any]],
+    values: Mapping[str, tuple[str, ...]] | None = None,
+) -> Vocabulary:
+    """Fields and parameters; ``values`` has those that a field may have, where they are known."""
     prefix = entity.lower()
     fields = [
-        Searchable(f"{prefix}.{name}", label, kind, units, field=name)
+        Searchable(
+            f"{prefix}.{name}", label, kind, units, field=name, values=(values or {}).get(name, ())
+        )
         for name, label, kind, units in _FIELDS[entity]
     ]
     parameters = _parameters(types)

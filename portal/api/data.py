@@ -18,6 +18,7 @@ from jobdefs.job_type import JobType
 from portal import downloads, job_form, quantities
 from portal.api.blueprint import ApiBlueprint
 from portal.api.data_schemas import (
+    DatafileSearchIn,
     DatafilesOut,
     DatasetIdsIn,
     DatasetOut,
@@ -26,6 +27,7 @@ from portal.api.data_schemas import (
     DownloadOut,
     FormIn,
     FormOut,
+    FoundDatafilesOut,
     GraphOut,
     JobTypeOut,
     JobTypesOut,
@@ -38,7 +40,13 @@ from portal.api.data_schemas import (
     SearchItemsOut,
     SelectionIn,
 )
-from portal.find import Found, as_wire, investigation_as_wire
+from portal.api.data_wire import (
+    datafile_as_wire,
+    dataset_as_wire,
+    found_datafile_as_wire,
+    investigation_as_wire,
+)
+from portal.find import Found, Page
 from portal.jobs import Preview, Request
 from portal.offers import Offer, offers
 from portal.provenance_graph import Expansion, Kind, Node, graph_of
@@ -46,6 +54,7 @@ from portal.search import Search
 from portal.selection import Selection, look_up
 from portal.services import services
 from portal.sessions import User, require_user
+from portal.subject import DATAFILES, DATASETS, Subject
 from portal.views.finding import finder
 
 blueprint = ApiBlueprint("data", __name__, "Finding data and what can run on them.")
@@ -59,15 +68,35 @@ def datasets(asked: dict[str, Any]) -> Any:
 
     The query parameters are those of the search page, so its address works here too.
     """
-    known = {*SearchIn().fields, "column", "sel", "files"}
+    page, answer = _searched(asked, SearchIn, DATASETS)
+    return {**answer, "datasets": [dataset_as_wire(one) for one in page.rows]}
+
+
+@blueprint.route("/datafiles")
+@blueprint.arguments(DatafileSearchIn, location="query", unknown=INCLUDE)
+@blueprint.response(200, FoundDatafilesOut)
+def find_datafiles(asked: dict[str, Any]) -> Any:
+    """Search datafiles, a page at a time.
+
+    The query parameters are those of the search page for datafiles, so its address works here
+    too.
+    """
+    page, answer = _searched(asked, DatafileSearchIn, DATAFILES)
+    return {**answer, "datafiles": [found_datafile_as_wire(one) for one in page.rows]}
+
+
+def _searched(
+    asked: Mapping[str, Any], schema: type[SearchIn], subject: Subject
+) -> tuple[Page, dict[str, Any]]:
+    """The page that a search asks for, and what is said of it."""
+    known = {*schema().fields, "column", "sel", "files"}
     for name in asked:
         if name not in known and not name.startswith("item."):
             raise BadRequestError(f"there is nothing called {name[:40]!r} to search by")
     user = require_user()
-    search = Search.parse(MultiDict(request.args))
+    search = Search.parse(MultiDict(request.args), subject)
     page = finder().page(user, search)
-    return {
-        "datasets": [as_wire(one) for one in page.rows],
+    return page, {
         "next": str(page.next.after) if page.next else None,
         "previous": str(page.previous.before) if page.previous else None,
         "total": finder().total(user, search) if page.total is None else page.total,
@@ -80,7 +109,7 @@ def dataset(dataset_id: int) -> Any:
     """Show one dataset."""
     text = "Dataset d INCLUDE d.parameters AS its, its.type, d.type, d.investigation"
     try:
-        return as_wire(Found.of(require_user().catalog.get(text, dataset_id)))
+        return dataset_as_wire(Found.of(require_user().catalog.get(text, dataset_id)))
     except (NotFoundError, NotAuthorizedError):
         raise _no_dataset(dataset_id) from None
 
@@ -100,7 +129,7 @@ def datafiles(asked: dict[str, Any], dataset_id: int) -> Any:
     found = session.search(query(text, dataset_id, asked["after"], asked["limit"] + 1))
     shown = found[: asked["limit"]]
     return {
-        "datafiles": [_datafile(one) for one in shown],
+        "datafiles": [datafile_as_wire(one) for one in shown],
         "next": shown[-1]["id"] if len(found) > len(shown) else None,
     }
 
@@ -142,10 +171,12 @@ def parameters(asked: dict[str, Any]) -> Any:
 
 
 @blueprint.route("/search-items")
+@blueprint.arguments(SearchablesIn, location="query")
 @blueprint.response(200, SearchItemsOut)
-def search_items() -> Any:
-    """List the facility's own search lists."""
+def search_items(asked: dict[str, Any]) -> Any:
+    """List the facility's own search lists for datasets or datafiles."""
     require_user()
+    subject = DATAFILES if asked["entity"] == DATAFILES.entity else DATASETS
     return {
         "search_items": [
             {
@@ -156,7 +187,7 @@ def search_items() -> Any:
                     for option in one.list_options
                 ],
             }
-            for one in services().definitions.dataset_search_items
+            for one in finder().items(subject)
         ]
     }
 
@@ -230,18 +261,6 @@ def download(given: dict[str, Any]) -> Any:
 
 def _no_dataset(dataset_id: int) -> NotFoundError:
     return NotFoundError(f"there is no dataset {dataset_id} that you may see")
-
-
-def _datafile(one: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "id": one["id"],
-        "name": one["name"],
-        "size": one.get("fileSize"),
-        "checksum": one.get("checksum"),
-        "format": (one.get("datafileFormat") or {}).get("name"),
-        "description": one.get("description"),
-        "create_time": one.get("createTime"),
-    }
 
 
 def _href(node: Node) -> str | None:

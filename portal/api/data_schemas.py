@@ -48,6 +48,14 @@ class SearchIn(WireSchema):
     incomplete = fields.Boolean(load_default=False)
 
 
+class DatafileSearchIn(SearchIn):
+    """What to search for, as the address of the search page for datafiles has it."""
+
+    dataset = fields.Integer(
+        validate=_Id, metadata={"description": "only the files of this dataset"}
+    )
+
+
 class ParameterOut(WireSchema):
     """A parameter; its value stands under the name of its kind, too."""
 
@@ -119,6 +127,33 @@ class DatafilesOut(WireSchema):
 
     datafiles = fields.List(fields.Nested(DatafileOut))
     next = fields.Integer(allow_none=True)
+
+
+class DatasetOfFileOut(WireSchema):
+    """The dataset of a datafile."""
+
+    id = fields.Integer()
+    name = fields.String()
+    type = fields.String(allow_none=True)
+
+
+class FoundDatafileOut(DatafileOut):
+    """A datafile with its parameters and what it belongs to."""
+
+    file_create_time = fields.String(allow_none=True)
+    file_mod_time = fields.String(allow_none=True)
+    dataset = fields.Nested(DatasetOfFileOut, allow_none=True)
+    investigation = fields.Nested(InvestigationOut, allow_none=True)
+    parameters = fields.List(fields.Nested(ParameterOut))
+
+
+class FoundDatafilesOut(WireSchema):
+    """A page of datafiles; ``next`` is the ``after`` of the next one."""
+
+    datafiles = fields.List(fields.Nested(FoundDatafileOut))
+    next = fields.String(allow_none=True)
+    previous = fields.String(allow_none=True)
+    total = fields.Integer()
 
 
 class ProvenanceIn(WireSchema):

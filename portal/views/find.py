@@ -164,7 +164,7 @@ def histogram_of() -> ResponseReturnValue:
     """How the values of a numeric parameter are distributed."""
     user = require_user()
     searchable = finder().vocabulary(user).find(request.args.get("name", ""))
-    values = finder().values(user, searchable, request.args.get("type", ""))
+    values = finder().values(user, searchable, Search.parse(request.args))
     answer = Response(histogram(values, searchable.units), mimetype="image/svg+xml")
     answer.headers["Cache-Control"] = "private, max-age=60"
     return answer

@@ -12,9 +12,10 @@ from werkzeug.datastructures import MultiDict
 
 from ijp.errors import BadRequestError, TooLargeError, ValidationFailedError
 from portal.search import Place, Row, Search
-from portal.search_query import dataset_query, is_subquery
+from portal.search_query import is_subquery, root_query
 from portal.searchable import OPERATORS, Kind, Operator, _vocabulary
 from portal.selection import Selection, format_ids, parse_ids
+from portal.subject import DATAFILES, DATASETS, SUBJECTS, Subject
 
 TYPES = [
     {"id": 1, "name": "exposure", "units": "ms", "valueType": "NUMERIC"},
@@ -27,12 +28,12 @@ VOCABULARY = _vocabulary("Dataset", TYPES)
 
 
 def where(*rows: Row, **more: object) -> str:
-    made = dataset_query(Search(rows=rows, **more), VOCABULARY)  # type: ignore[arg-type]
+    made = root_query(Search(rows=rows, **more), VOCABULARY)  # type: ignore[arg-type]
     return made.select("found.id")
 
 
-def from_url(text: str) -> Search:
-    return Search.parse(MultiDict(parse_qsl(text, keep_blank_values=True)))
+def from_url(text: str, subject: Subject = DATASETS) -> Search:
+    return Search.parse(MultiDict(parse_qsl(text, keep_blank_values=True)), subject)
 
 
 names = st.text(min_size=1).filter(lambda text: text.strip())
@@ -48,6 +49,7 @@ def test_a_row_is_read_from_what_was_written(name, operator, value):
 @given(
     st.builds(
         Search,
+        subject=st.sampled_from(SUBJECTS),
         type=st.from_regex(r"[a-z]{0,8}", fullmatch=True),
         items=st.dictionaries(names, st.lists(names, min_size=1).map(tuple), max_size=2),
         rows=st.lists(
@@ -64,7 +66,18 @@ def test_a_row_is_read_from_what_was_written(name, operator, value):
 )
 def test_an_address_gives_the_same_search_again(search):
     """Rule 1 of the pages: the URL is the state."""
-    assert from_url(search.query_string()) == search
+    assert from_url(search.query_string(), search.subject) == search
+
+
+def test_a_search_for_files_is_the_same_as_far_as_it_can_be():
+    search = from_url(
+        "type=raw&text=a&investigation=3&dataset=4&item.A=1&p=x:eq:1&sort=x&after=9&sel=1&files=2",
+        DATAFILES,
+    )
+    assert search.dataset == 4
+    other = search.about(DATASETS)
+    assert other.query_string() == "type=raw&text=a&investigation=3&sel=1&files=2"
+    assert other.about(DATAFILES).query_string() == other.query_string()
 
 
 @given(st.lists(st.integers(0, 300), unique=True, max_size=100))
@@ -181,13 +194,13 @@ def test_words_are_not_patterns():
     ],
 )
 def test_pages_begin_at_a_key(sort, after, condition, order):
-    made = dataset_query(Search(sort=sort, after=after), VOCABULARY).select("found", limit=11)
+    made = root_query(Search(sort=sort, after=after), VOCABULARY).select("found", limit=11)
     assert condition in made
     assert f"ORDER BY {order} LIMIT 0, 11" in made
 
 
 def test_the_page_before_is_read_backwards():
-    made = dataset_query(Search(before=Place(7)), VOCABULARY).select("found", limit=11)
+    made = root_query(Search(before=Place(7)), VOCABULARY).select("found", limit=11)
     assert "found.id > 7" in made
     assert "ORDER BY found.id LIMIT" in made
 

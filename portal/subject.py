@@ -1,0 +1,77 @@
+"""What is searched for: datasets, or datafiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ijp.catalog import Entity
+from portal.selection import Selection
+
+ROOT = "found"
+"""The variable of what is searched for."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One of the two things that are searched for.
+
+    Attributes:
+        entity: What the catalog calls it.
+        page: The address of its search page.
+        ticked: The URL parameter that has the selected ones.
+        dataset: The path of its dataset, which a dataset is itself.
+        included: What the catalog gives with each.
+        words: The paths of the texts that words are looked for in.
+    """
+
+    entity: str
+    page: str
+    ticked: str
+    dataset: str
+    included: str
+    words: tuple[str, ...]
+
+    @property
+    def noun(self) -> str:
+        """What users call it, and its fields' keys begin with."""
+        return self.entity.lower()
+
+    def dataset_of(self, entity: Entity) -> Entity:
+        """The dataset of one that was found; empty if the user may not read that."""
+        return entity if self.dataset == ROOT else entity.get("dataset") or {}
+
+    def chosen(self, selection: Selection) -> tuple[int, ...]:
+        """Those of a selection that are of this kind."""
+        return selection.datafile_ids if self is DATAFILES else selection.dataset_ids
+
+    def choose(self, selection: Selection, ids: Iterable[int]) -> Selection:
+        """A selection with more of this kind."""
+        if self is DATAFILES:
+            return selection.with_datafiles(ids)
+        return selection.with_datasets(ids)
+
+    def leave(self, selection: Selection, ids: Iterable[int]) -> Selection:
+        """A selection without some of this kind."""
+        if self is DATAFILES:
+            return selection.without_datafiles(ids)
+        return selection.without_datasets(ids)
+
+
+DATASETS = Subject(
+    entity="Dataset",
+    page="/find",
+    ticked="sel",
+    dataset=ROOT,
+    included=f"{ROOT}.type, {ROOT}.investigation",
+    words=("name", "description", "investigation.name"),
+)
+DATAFILES = Subject(
+    entity="Datafile",
+    page="/find/files",
+    ticked="files",
+    dataset=f"{ROOT}.dataset",
+    included=f"{ROOT}.dataset AS its, its.type, its.investigation, {ROOT}.datafileFormat",
+    words=("name", "description", "dataset.name", "dataset.investigation.name"),
+)
+SUBJECTS = (DATASETS, DATAFILES)
