@@ -18,7 +18,12 @@ from catalog.authz.rules import Access, Rights, check_public_step, check_rule
 from catalog.items import Change, Creation, Item, Values, about
 from catalog.query.schema import Entity, Relation
 from catalog.validation import check_change, check_creation, constraints
-from ijp.errors import NotAuthorizedError, NotFoundError, PortalError
+from ijp.errors import (
+    NotAuthorizedError,
+    NotFoundError,
+    PortalError,
+    ValidationFailedError,
+)
 
 _CHUNK = 1000
 
@@ -48,6 +53,52 @@ def write(connection: Connection, caller: Caller, items: Sequence[Item]) -> list
 def _batch(item: Item) -> object:
     """Neighbours with the same value can be created together."""
     return item.creation.entity.name if item.creation and not item.changes else id(item)
+
+
+def create_beans(
+    connection: Connection, caller: Caller, creations: Sequence[Creation]
+) -> list[int]:
+    """Create entities with their children as ICAT's SOAP interface does.
+
+    CREATE must be allowed for the entities that are given; their children come along. Of what is
+    wrong, a key that is there already is told first.
+
+    Returns:
+        The ids of the entities that are given, in order.
+
+    Raises:
+        PortalError: With the ``offset`` of the member of the request that it is about.
+    """
+    writer = _Writer(connection, caller, as_beans=True)
+    ids: list[int] = []
+    for _, neighbours in groupby(creations, key=lambda one: one.entity.name):
+        ids += writer.create(list(neighbours))
+    return ids
+
+
+def update_bean(connection: Connection, caller: Caller, change: Change) -> None:
+    """Give an entity new values.
+
+    Raises:
+        PortalError: It cannot have them, or is not there, or UPDATE is not allowed.
+    """
+    _Writer(connection, caller, as_beans=True).change(change)
+
+
+def may_create(connection: Connection, caller: Caller, creation: Creation) -> bool:
+    """Whether the rules allow to create an entity; nothing is stored.
+
+    Raises:
+        PortalError: It could not be stored, whatever the rules say.
+    """
+    with connection.begin_nested() as attempt:
+        try:
+            _Writer(connection, caller, as_beans=True).create([creation])
+        except NotAuthorizedError:
+            return False
+        finally:
+            attempt.rollback()
+    return True
 
 
 def remove(connection: Connection, caller: Caller, targets: Sequence[tuple[Entity, int]]) -> None:
@@ -105,9 +156,12 @@ def _chunks(ids: list[int]) -> Iterable[list[int]]:
 class _Writer:
     """Writes for one caller, all with the same time stamp."""
 
-    def __init__(self, connection: Connection, caller: Caller) -> None:
+    def __init__(self, connection: Connection, caller: Caller, *, as_beans: bool = False) -> None:
+        """``as_beans`` is for the SOAP interface: see ``create_beans``."""
+        self._as_beans = as_beans
         self._connection = connection
         self._rights = Rights(connection, caller)
+        self._rights.settle()
         now = datetime.now(UTC)
         # the wire has milliseconds: what is read back equals what is stored
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
@@ -116,13 +170,24 @@ class _Writer:
 
     def create(self, creations: list[Creation]) -> list[int]:
         """Store new entities of one kind with their children, then ask whether that is allowed."""
-        for creation in creations:
-            check_creation(creation)
+        self._check_values(creations)
         made: dict[str, dict[int, int]] = {}
         self._insert(creations, made)
+        if self._as_beans:
+            given = {creation.id: creation.offset for creation in creations}
+            made = {creation.entity.name: given for creation in creations}
         for name, offsets in made.items():
             self._require_create(name, offsets)
         return [creation.id for creation in creations]
+
+    def _check_values(self, creations: list[Creation]) -> None:
+        for number, creation in enumerate(creations, start=1):
+            try:
+                check_creation(creation)
+            except ValidationFailedError as invalid:
+                known = creations[:number] if self._as_beans else []
+                clash = clashes.of_key(self._connection, creation.entity, known)
+                raise clash or invalid from None
 
     def _require_create(self, entity_name: str, offsets: dict[int, int]) -> None:
         permitted = self._rights.permitted(Access.CREATE, entity_name, list(offsets))
@@ -194,7 +259,7 @@ class _Writer:
         statement = update(table).where(table.c.id == change.id)
         try:
             with self._connection.begin_nested():
-                self._connection.execute(statement, {**change.values, **self._mod})
+                self._connection.execute(statement, {**self._mod, **change.values})
         except IntegrityError as error:
             raise self._refusal(change, row) from error
 

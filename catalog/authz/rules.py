@@ -58,6 +58,11 @@ class Rights:
         self._caller = caller
         self.environment = Environment(caller.name, datetime.now(UTC))
 
+    def settle(self) -> None:
+        """Read the rules now: what this call writes itself then gives its caller no rights."""
+        if not self._caller.is_root:
+            _ = self._stored
+
     def visible(self, access: Access = Access.READ) -> Visibility:
         """The rows that an access is permitted to."""
         if self._caller.is_root:
@@ -113,6 +118,18 @@ class Rights:
         if condition is not None:
             sql = sql.where(condition)
         return set(self._executor.execute(finish(sql, tables)).scalars())
+
+    def allows(self, access: Access, entity: str, id: int) -> bool:
+        """Whether the rules allow an access to one object, those that hang on it aside.
+
+        One that is not there is allowed to nobody but root; what everybody reads is not looked up.
+        """
+        if self._caller.is_root:
+            return True
+        visible = self.visible(access)
+        if access is Access.READ and visible(Tables(Aliases()).all_of(entities()[entity])) is None:
+            return True
+        return bool(self._among(visible, entity, [id]))
 
     def require(
         self,

@@ -140,6 +140,24 @@ def test_nobody_makes_rules_for_himself(root, ana, allow):
     assert ana.post(group).status_code in (403, 412)
 
 
+@pytest.mark.parametrize("what", ["Rule", "SELECT r FROM Rule r WHERE r.crudFlags = 'CRUD'"])
+def test_a_new_rule_does_not_allow_its_own_creation(root, ana, what):
+    answer = ana.post({"Rule": {"what": what, "crudFlags": "CRUD"}})
+    _refused(answer, "CREATE access to this Rule is not allowed.")
+    first, second = {"what": what, "crudFlags": "CRUD"}, {"what": "Dataset", "crudFlags": "CRUD"}
+    answer = ana.post([{"Rule": first}, {"Rule": second}])
+    _refused(answer, "CREATE access to this Rule is not allowed.")
+    assert _count(root, "Rule") == 0
+
+
+def test_a_new_member_is_not_allowed_by_the_rules_of_the_group(root, ana):
+    group = root.create("Grouping", name="admins")
+    user = root.create("User", name="simple/ana")
+    root.create("Rule", what="UserGroup", crudFlags="C", grouping={"id": group})
+    answer = ana.post({"UserGroup": {"user": {"id": user}, "grouping": {"id": group}}})
+    _refused(answer, "CREATE access to this UserGroup is not allowed.")
+
+
 def test_anonymous_users_are_users_like_others(root, rest, dataset_body):
     root.create("Rule", what="Facility", crudFlags="R")
     anon = rest.login("anon")
