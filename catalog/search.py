@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from functools import cache, lru_cache
@@ -11,6 +11,7 @@ from typing import Any
 
 from catalog.authz.caller import Caller, Executor
 from catalog.authz.rules import Access, Rights
+from catalog.model import ParameterValueType, StudyStatus
 from catalog.query import each
 from catalog.query.include import Instance
 from catalog.query.parse import parse, parse_get
@@ -151,11 +152,24 @@ def _object(instance: Instance, made: dict[Instance, dict[str, Any]]) -> dict[st
     return found
 
 
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _name(value: Enum) -> str:
+    # Not .name, which takes twenty times as long.
+    return value._name_
+
+
+_CONVERT: dict[type, Callable[[Any], Any]] = {
+    datetime: format_date,
+    float: _finite,
+    ParameterValueType: _name,
+    StudyStatus: _name,
+}
+"""What JSON has no form for, by exact type: values that need nothing cost next to nothing."""
+
+
 def _scalar(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return format_date(value)
-    if isinstance(value, Enum):
-        return value.name
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    convert = _CONVERT.get(type(value))
+    return value if convert is None else convert(value)

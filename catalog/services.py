@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+
+from sqlalchemy import Connection
 
 from catalog import entities, search
 from catalog.auth import sessions
@@ -16,6 +19,29 @@ from catalog.query.schema import Entity
 from catalog.settings import CatalogSettings
 from catalog.transactions import Transactions
 from servicekit.logs import set_user
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads as one user in one transaction; gives what JSON has."""
+
+    connection: Connection
+    caller: Caller
+    max_entities: int
+
+    def search(self, query: str) -> list[Any]:
+        """The rows of a query."""
+        return search.search(self.connection, self.caller, query, max_entities=self.max_entities)
+
+    def get(self, query: str, id: int) -> dict[str, Any]:
+        """One entity by id."""
+        return search.get(self.connection, self.caller, query, id, max_entities=self.max_entities)
+
+    def search_each(
+        self, queries: Mapping[str, str], ids: Sequence[int]
+    ) -> dict[str, dict[str, Any]]:
+        """The values of each query for each id."""
+        return search.search_each(self.connection, self.caller, queries, ids)
 
 
 @dataclass(frozen=True)
@@ -37,7 +63,11 @@ class Services:
         Raises:
             NotAuthenticatedError: There is no such session, or it has ended.
         """
-        user_name, _ = self.session_status(session_id)
+        with self.transactions.reading() as connection:
+            return self._caller(connection, session_id)
+
+    def _caller(self, connection: Connection, session_id: str | None) -> Caller:
+        user_name, _ = sessions.status(connection, session_id)
         set_user(user_name)
         return Caller(user_name, is_root=user_name in self.settings.root_users)
 
@@ -61,24 +91,16 @@ class Services:
         with self.transactions.reading() as connection:
             return sessions.is_logged_in(connection, user_name)
 
-    def search(self, caller: Caller, query: str) -> list[Any]:
-        """The rows of a query, as JSON has them."""
-        with self.transactions.reading() as connection:
-            return search.search(connection, caller, query, max_entities=self.settings.max_entities)
+    @contextmanager
+    def reading(self, session_id: str | None) -> Iterator[Reader]:
+        """What a session's user reads with; all in one transaction, the look at the session too.
 
-    def get(self, caller: Caller, query: str, id: int) -> dict[str, Any]:
-        """One entity by id, as JSON has it."""
+        Raises:
+            NotAuthenticatedError: There is no such session, or it has ended.
+        """
         with self.transactions.reading() as connection:
-            return search.get(
-                connection, caller, query, id, max_entities=self.settings.max_entities
-            )
-
-    def search_each(
-        self, caller: Caller, queries: Mapping[str, str], ids: Sequence[int]
-    ) -> dict[str, dict[str, Any]]:
-        """The values of each query for each id."""
-        with self.transactions.reading() as connection:
-            return search.search_each(connection, caller, queries, ids)
+            caller = self._caller(connection, session_id)
+            yield Reader(connection, caller, self.settings.max_entities)
 
     def write(self, caller: Caller, items: Sequence[Item]) -> list[int]:
         """Create and change entities; the ids of the new ones."""

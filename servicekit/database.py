@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DisconnectionError
 
 BUSY_TIMEOUT_SECONDS = 30
+RESTED_SECONDS = 1.0
 
 
 _PRAGMAS = (
@@ -34,10 +37,32 @@ def engine_for(url: str, service: str, **options: Any) -> Engine:
     # 1.1 and not 4: pages are in memory or on a drive that does not seek.
     session = f"-csearch_path={service} -ctimezone=UTC -crandom_page_cost=1.1"
     connect = {"options": session, "connect_timeout": 10}
-    engine = create_engine(
-        place, pool_pre_ping=True, pool_size=16, max_overflow=32, connect_args=connect, **options
-    )
+    engine = create_engine(place, pool_size=16, max_overflow=32, connect_args=connect, **options)
+    _ask_after_rest(engine)
     return engine
+
+
+def _ask_after_rest(engine: Engine) -> None:
+    """Ask a connection that rested whether it is still there, before it is given out.
+
+    The engine's own ``pool_pre_ping`` asks every time, which is a round trip in every request.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def _rests(_connection: Any, record: Any) -> None:
+        record.info["rests_since"] = monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _goes_out(connection: Any, record: Any, _proxy: Any) -> None:
+        if monotonic() - record.info.get("rests_since", monotonic()) < RESTED_SECONDS:
+            return
+        try:
+            alive = engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error:
+            alive = False
+        if not alive:
+            # The pool then makes a new one and tries again.
+            raise DisconnectionError
 
 
 def _sqlite(url: str, options: dict[str, Any]) -> Engine:

@@ -19,6 +19,7 @@ _ENUMS: dict[str, type[ParameterValueType] | type[StudyStatus]] = {
     f"org.icatproject.{enum.__name__}": enum for enum in (ParameterValueType, StudyStatus)
 }
 _TIMESTAMP = re.compile(r"\{\s*ts\s+(\d{4}-\d\d-\d\d)\s+(\d\d:\d\d:\d\d(?:\.\d{1,6})?)\s*\}", re.I)
+_DIGITS = re.compile("[0-9]+")
 _MAX_INTEGER = 2**63 - 1
 
 
@@ -40,9 +41,13 @@ def _simple(token: Token, what: str) -> str:
 
 
 def _integer(token: Token) -> int:
-    value = int(token) if len(token) < 20 else _MAX_INTEGER + 1
+    return _in_range(token, _at(token))
+
+
+def _in_range(digits: str, at: int) -> int:
+    value = int(digits) if len(digits) < 20 else _MAX_INTEGER + 1
     if value > _MAX_INTEGER:
-        raise QueryError(f"{token[:20]} is too large", _at(token))
+        raise QueryError(f"{digits[:20]} is too large", at)
     return value
 
 
@@ -167,6 +172,14 @@ class Build(Transformer_NonRecursive[Token, Any]):
 
     def in_list(self, meta: Meta, operand: Any, no: Any, *members: Any) -> tree.Expression:
         return _unless(no, tree.In(operand, members, at=meta.start_pos))
+
+    def in_integers(self, meta: Meta, operand: Any, no: Any, members: Token) -> tree.Expression:
+        found = tuple(
+            tree.Literal(_in_range(one[0], at), at=at)
+            for one in _DIGITS.finditer(members)
+            for at in (_at(members) + one.start(),)
+        )
+        return _unless(no, tree.In(operand, found, at=meta.start_pos))
 
     def in_select(self, meta: Meta, operand: Any, no: Any, select: Any) -> tree.Expression:
         return _unless(no, tree.In(operand, select, at=meta.start_pos))

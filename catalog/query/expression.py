@@ -147,6 +147,10 @@ class Expressions:
             found, member = self._inner(node.members, self._scope)
             alike(operand, member)
             return operand.sql.in_(found)
+        if operand.kind is Kind.NUMBER and operand.integral and not operand.constant:
+            numbers = [_plain_integer(member) for member in node.members]
+            if None not in numbers:
+                return operand.sql.in_(numbers)
         members = [self.value(member) for member in node.members]
         pairs = [alike(operand, member) for member in members]
         found_in = [right for _, right in pairs if right.kind is not Kind.NOTHING]
@@ -262,6 +266,11 @@ class Expressions:
                 value = func.avg(exact.distinct() if node.distinct else exact)
                 return Value(Kind.NUMBER, value, node.at)
         raise QueryError(f"{REFUSED}{node.function} of {operand.kind.value}", node.at)
+
+
+def _plain_integer(node: tree.Expression) -> int | None:
+    value = node.value if isinstance(node, tree.Literal) else None
+    return value if type(value) is int else None
 
 
 def _exact(number: ColumnElement[Any], integral: bool) -> ColumnElement[Any]:

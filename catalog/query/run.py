@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row, Select
@@ -51,7 +51,7 @@ class Search:
             return [[0]] if found.is_count else []
         sql = _limited(found.sql, query.limit, self.max_entities + 1)
         reader = _Reader(found.outputs)
-        rows = [reader.read(row) for row in execute(self.executor, sql)]
+        rows = reader.read(execute(self.executor, sql).all())
         if len(rows) > self.max_entities:
             raise too_many(self.max_entities)
         if steps:
@@ -102,13 +102,29 @@ class _Reader:
 
     def __init__(self, outputs: tuple[Output, ...]) -> None:
         self._outputs = outputs
+        self._numbers = [
+            (place, output) for place, output in enumerate(outputs) if output.kind is Kind.NUMBER
+        ]
+        self._plain = all(output.entity is None for output in outputs)
         self._known: dict[tuple[int, int], Instance] = {}
 
     def instances(self) -> list[Instance]:
         """The entities read so far, each once."""
         return list(self._known.values())
 
-    def read(self, row: Row[*tuple[Any, ...]]) -> list[Value]:
+    def read(self, rows: Sequence[Row[*tuple[Any, ...]]]) -> list[list[Value]]:
+        """A member for each row."""
+        if not self._plain:
+            return [self._with_entities(row) for row in rows]
+        # The columns of the row are the values, but for numbers of other types.
+        width = len(self._outputs)
+        found = [list(row[:width]) for row in rows]
+        for values in found:
+            for place, output in self._numbers:
+                values[place] = plain(values[place], output)
+        return found
+
+    def _with_entities(self, row: Row[*tuple[Any, ...]]) -> list[Value]:
         values, start = [], 0
         for number, output in enumerate(self._outputs):
             part = row[start : start + output.width]
@@ -129,6 +145,7 @@ class _Reader:
 
 def plain(value: Any, output: Output) -> Value:
     """A value of the database as what the query language says it is."""
-    if output.kind is Kind.NUMBER and isinstance(value, Decimal | float | int):
-        return int(value) if output.integral else float(value)
+    if output.kind is Kind.NUMBER and value is not None:
+        wanted = int if output.integral else float
+        return value if type(value) is wanted else wanted(value)
     return value

@@ -122,11 +122,13 @@ def is_logged_in(name: str) -> Response:
 @blueprint.get("/entityManager")
 def search() -> Response:
     """The rows of a query; with ``id`` the one entity."""
-    caller = services().caller(requests.session_id(request))
-    query = requests.field(request, "query")
-    if id := request.args.get("id"):
-        return _json(services().get(caller, query, requests.id_of(id)))
-    return _json(services().search(caller, query))
+    with services().reading(requests.session_id(request)) as reader:
+        query = requests.field(request, "query")
+        if id := request.args.get("id"):
+            found: Any = reader.get(query, requests.id_of(id))
+        else:
+            found = reader.search(query)
+    return _json(found)
 
 
 @blueprint.post("/entityManager")
@@ -149,10 +151,10 @@ def delete() -> Response:
 @blueprint.post("/searchEach")
 def search_each() -> Response:
     """Several queries for each of several ids; gives at most two values each."""
-    caller = services().caller(requests.session_id(request))
-    document = requests.json_of(requests.field(request, "json"))
-    queries, ids = _queries(document)
-    return _json(services().search_each(caller, queries, ids))
+    with services().reading(requests.session_id(request)) as reader:
+        document = requests.json_of(requests.field(request, "json"))
+        found = reader.search_each(*_queries(document))
+    return _json(found)
 
 
 def _queries(document: object) -> tuple[dict[str, str], list[int]]:

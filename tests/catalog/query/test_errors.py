@@ -37,6 +37,11 @@ REFUSED = "An exception occurred while creating a query in EntityManager: "
             "No more input expected at token LIMIT (at character 37)",
         ),
         (W + "ds.name = 'x", "unterminated string (at character 42)"),
+        (
+            W + "ds.id IN (1, 9223372036854775808)",
+            "9223372036854775808 is too large (at character 45)",
+        ),
+        (W + "ds.startDate IN (1, 2)", "1 cannot be compared with a date (at character 49)"),
         (W + "ds.name = #", "unexpected character '#' (at character 42)"),
         (
             W + "ds.startDate = {ts 2026-13-01 00:00:00}",
