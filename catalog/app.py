@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import requests
@@ -11,13 +12,16 @@ from flask import Flask
 from catalog import settings
 from catalog.auth import authenticator
 from catalog.auth.authenticator import Surroundings
-from catalog.auth.login import Door
+from catalog.auth.login import Door, purge
 from catalog.rest import errors, limits
 from catalog.rest.routes import blueprint
 from catalog.services import Services
 from catalog.settings import CatalogSettings
+from catalog.soap.routes import blueprint as soap
+from catalog.throw_away import add_accounts
 from catalog.transactions import Transactions
 from servicekit import database, logs
+from servicekit.hourly import Hourly
 from servicekit.service import Service
 
 
@@ -39,6 +43,7 @@ def app_for(given: CatalogSettings) -> Flask:
     limits.install(app, given.allowed_origins, given.max_request_bytes)
     errors.install(app)
     app.register_blueprint(blueprint)
+    app.register_blueprint(soap)
     return app
 
 
@@ -70,4 +75,16 @@ def upgrade(settings_file: Path) -> None:
         engine.dispose()
 
 
-service = Service(name="catalog", prefixes=("/icat",), create_app=create_app, upgrade=upgrade)
+def _purging(settings_file: Path, http: requests.Session) -> Hourly:
+    engine = database.engine_for(settings.read(settings_file).database_url, "catalog")
+    return Hourly("catalog-purge", partial(purge, Transactions(engine)))
+
+
+service = Service(
+    name="catalog",
+    prefixes=("/icat", "/ICATService"),
+    create_app=create_app,
+    upgrade=upgrade,
+    background=_purging,
+    add_accounts=add_accounts,
+)

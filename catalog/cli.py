@@ -11,6 +11,7 @@ import click
 from sqlalchemy import Connection
 
 from catalog import settings
+from catalog.auth import sessions
 from catalog.auth.authenticators import db
 from catalog.transactions import Transactions
 from servicekit import database
@@ -40,7 +41,7 @@ def add(settings_file: Path, name: str) -> None:
 @SETTINGS
 @click.argument("name")
 def passwd(settings_file: Path, name: str) -> None:
-    """Give an account another password; a disabled one can log in again."""
+    """Give an account another password; its sessions end."""
     password = _password()
     with _writing(settings_file) as connection:
         db.set_password(connection, name, password)
@@ -55,6 +56,35 @@ def disable(settings_file: Path, name: str) -> None:
     with _writing(settings_file) as connection:
         db.disable(connection, name)
     click.echo(f"db/{name}: disabled")
+
+
+@user.command()
+@SETTINGS
+@click.argument("name")
+def enable(settings_file: Path, name: str) -> None:
+    """Let a disabled account log in again."""
+    with _writing(settings_file) as connection:
+        db.enable(connection, name)
+    click.echo(f"db/{name}: enabled")
+
+
+@user.command("list")
+@SETTINGS
+def list_accounts(settings_file: Path) -> None:
+    """List the accounts, one a line, with a tab and whether it is enabled."""
+    with _writing(settings_file) as connection:
+        for name, is_disabled in db.users(connection):
+            click.echo(f"db/{name}\t{'disabled' if is_disabled else 'enabled'}")
+
+
+@user.command("log-out")
+@SETTINGS
+@click.argument("full_name")
+def log_out(settings_file: Path, full_name: str) -> None:
+    """End every session of a user of any authenticator, such as ldap/ana."""
+    with _writing(settings_file) as connection:
+        ended = sessions.end_all(connection, full_name)
+    click.echo(f"{full_name}: {ended} sessions ended")
 
 
 commands: list[click.Command] = [user]

@@ -10,6 +10,7 @@ from typing import Any
 from marshmallow import Schema, fields, post_load, validate
 
 from servicekit import settings
+from servicekit.client_address import Network, Networks
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class CatalogSettings:
         max_request_bytes: The longest request body that is read.
         allowed_origins: Web origins, such as ``https://portal.example.org``, whose pages may
             call this service from a browser.
+        trusted_proxies: Whose word is taken for the address that a request comes from: proxies,
+            and portals that log their users in here. Calls inside the process always are.
         base_folder: What relative paths are relative to.
     """
 
@@ -37,6 +40,7 @@ class CatalogSettings:
     max_entities: int
     max_request_bytes: int
     allowed_origins: frozenset[str]
+    trusted_proxies: tuple[Network, ...]
     base_folder: Path
 
     def path(self, given: str) -> Path:
@@ -60,6 +64,7 @@ class CatalogSettingsSchema(Schema):
     max_entities = fields.Integer(load_default=10_000, validate=validate.Range(1))
     max_request_bytes = fields.Integer(load_default=64 * 2**20, validate=validate.Range(1024))
     allowed_origins = fields.List(fields.Url(require_tld=False), load_default=list)
+    trusted_proxies = Networks()
 
     @post_load
     def _frozen(self, loaded: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -67,6 +72,7 @@ class CatalogSettingsSchema(Schema):
             **loaded,
             "authenticators": tuple(loaded["authenticators"]),
             "root_users": frozenset(loaded["root_users"]),
+            "trusted_proxies": tuple(loaded["trusted_proxies"]),
             "allowed_origins": frozenset(one.rstrip("/") for one in loaded["allowed_origins"]),
         }
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,11 +23,9 @@ from ijp import errors
 from ijp.catalog import CatalogClient
 from ijp.transport import ERROR_CODE_HEADER
 from servicekit import database, embedded, http_errors, logs, plugins
+from servicekit.hourly import Hourly
 from servicekit.service import Service
 
-log = logging.getLogger(__name__)
-
-_SWEEP_EVERY_SECONDS = 3600.0
 _LONGEST_FORM_BYTES = 16 << 20
 
 _ANSWERS: dict[type[errors.PortalError], tuple[str, int]] = {
@@ -164,27 +160,8 @@ def upgrade(settings_file: Path) -> None:
     engine.dispose()
 
 
-class _Sweeping:
-    """Sweeps at the start and then every hour."""
-
-    def __init__(self, settings_file: Path, http: requests.Session) -> None:
-        self._sweep = sweep_of(settings_file, http)
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="datastore-sweep", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while True:
-            try:
-                self._sweep.run()
-            except Exception:
-                log.exception("the sweep failed; it is tried again in an hour")
-            if self._ended.wait(_SWEEP_EVERY_SECONDS):
-                return
-
-    def stop(self) -> None:
-        self._ended.set()
-        self._thread.join()
+def _sweeping(settings_file: Path, http: requests.Session) -> Hourly:
+    return Hourly("datastore-sweep", sweep_of(settings_file, http).run)
 
 
-service = Service("datastore", ("/ids",), create_app, upgrade, _Sweeping)
+service = Service("datastore", ("/ids",), create_app, upgrade, _sweeping)

@@ -30,7 +30,7 @@ from portal.model import BrowserSessionRow, CatalogSessionRow, DraftRow
 from portal.moments import now
 from portal.services import services
 from portal.settings import PortalSettings
-from servicekit import logs
+from servicekit import client_address, logs
 from servicekit.database import writing
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class Sessions:
         Raises:
             NotAuthenticatedError: The authenticator refused.
         """
-        session = self._catalog.login(authenticator, credentials)
+        session = self.open_session(authenticator, credentials)
         name = self._verified_name(session)
         cookie = secrets.token_urlsafe(32)
         with Session(writing(self._database)) as transaction, transaction.begin():
@@ -111,6 +111,15 @@ class Sessions:
         form_session[_USER_OF_FORMS] = name
         log.info("%s logged in", name)
         return self._user(name, session, by_cookie=True), cookie
+
+    def open_session(self, authenticator: str, credentials: Mapping[str, str]) -> CatalogSession:
+        """A new session at the catalog, which is told for which address the portal asks.
+
+        Raises:
+            NotAuthenticatedError: The authenticator refused.
+        """
+        address = client_address.of(request, self._settings.trusted_proxies)
+        return self._catalog.login(authenticator, credentials, client_address=address)
 
     def _drop_browser(self, transaction: Session) -> None:
         """Forget what this browser was logged in with before, and browsers that never came back."""

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from marshmallow import Schema, fields, validate
 
 from servicekit import settings as reading
+from servicekit.client_address import Network, Networks
 from servicekit.embedded import SUFFIX
 
 
@@ -29,6 +30,7 @@ class PortalSettings:
         lost_after_seconds: How long the engine may not know a job before it counts as lost.
         retry_seconds: How long a job's start is tried again before it fails.
         token_grace_seconds: How long an ended job's token can still read.
+        trusted_proxies: Whose word is taken for the address that a browser's request comes from.
     """
 
     base_folder: Path
@@ -53,6 +55,7 @@ class PortalSettings:
     retry_seconds: float = 600.0
     token_grace_seconds: float = 30.0
     ca_bundle: str | None = None
+    trusted_proxies: tuple[Network, ...] = ()
 
     @property
     def secure_cookies(self) -> bool:
@@ -98,6 +101,7 @@ class PortalSettingsSchema(Schema):
     retry_seconds = fields.Float(load_default=600.0, validate=validate.Range(min=0))
     token_grace_seconds = fields.Float(load_default=30.0, validate=validate.Range(min=0))
     ca_bundle = fields.String(load_default=None, allow_none=True)
+    trusted_proxies = Networks()
 
 
 _FOLDERS = ("facility_folder", "work_folder", "secrets_folder")
@@ -113,4 +117,5 @@ def read(path: Path) -> PortalSettings:
     folders: dict[str, Any] = {
         name: (found.base_folder / getattr(found, name)).resolve() for name in _FOLDERS
     }
-    return replace(found, admins=tuple(found.admins), **folders)
+    proxies = tuple(found.trusted_proxies)
+    return replace(found, admins=tuple(found.admins), trusted_proxies=proxies, **folders)

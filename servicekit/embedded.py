@@ -20,6 +20,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPHeaderDict, HTTPResponse
 
 from ijp.transport import http_session
+from servicekit.client_address import IN_PROCESS
 from servicekit.service import services
 
 SUFFIX = ".embedded"
@@ -98,6 +99,7 @@ def _environ(request: requests.PreparedRequest) -> dict[str, Any]:
         "SERVER_PORT": "80",
         "SERVER_PROTOCOL": "HTTP/1.1",
         "REMOTE_ADDR": "127.0.0.1",
+        IN_PROCESS: True,
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
         "wsgi.input": _input(request.body),

@@ -6,10 +6,9 @@ import logging
 from collections.abc import Mapping
 from datetime import timedelta
 
-from sqlalchemy.exc import IntegrityError
-
 from catalog.auth import guesses, sessions
 from catalog.auth.authenticator import Authenticator
+from catalog.auth.guesses import Attempt
 from catalog.transactions import Transactions
 from ijp.errors import NotAuthenticatedError
 
@@ -33,7 +32,8 @@ class Door:
         """Log in with one of the authenticators.
 
         Args:
-            address: Where the request came from; failures are counted by account and address.
+            address: Where the request really comes from; by it and the account failures are
+                counted.
 
         Returns:
             The id of the new session.
@@ -44,30 +44,38 @@ class Door:
         """
         if (authenticator := self.authenticators.get(name)) is None:
             raise NotAuthenticatedError(f"Authenticator mnemonic {name} not recognised")
-        account = f"{name}/{credentials.get('username', '')}"
-        counted = bool(authenticator.keys)
-        if counted:
+        attempt = _attempt(name, authenticator, credentials, address)
+        if attempt:
             with self._transactions.reading() as connection:
-                guesses.check(connection, account, address)
+                guesses.check(connection, attempt)
         try:
             user_name = authenticator.authenticate(credentials)
         except NotAuthenticatedError:
-            if counted:
-                self._note_failure(account, address)
+            if attempt:
+                log.warning("log-in as %r from %s failed", attempt.account, address)
+                with self._transactions.writing() as connection:
+                    guesses.failed(connection, attempt)
             raise
         with self._transactions.writing() as connection:
-            if counted:
-                guesses.succeeded(connection, account, address)
+            if attempt:
+                guesses.succeeded(connection, attempt)
             session_id = sessions.open_session(connection, user_name, self._lifetime)
-        log.info("%s logged in", user_name)
+        log.info("%s logged in from %s", user_name, address)
         return session_id
 
-    def _note_failure(self, account: str, address: str) -> None:
-        log.warning("log-in as %r from %s failed", account, address)
-        try:
-            with self._transactions.writing() as connection:
-                guesses.failed(connection, account, address)
-        except IntegrityError:
-            # another failure of the same account came first: now there is a row to change
-            with self._transactions.writing() as connection:
-                guesses.failed(connection, account, address)
+
+def purge(transactions: Transactions) -> None:
+    """Forget sessions that cannot be revived any more and failures that count no more."""
+    with transactions.writing() as connection:
+        sessions.purge(connection)
+        guesses.forget(connection)
+
+
+def _attempt(
+    name: str, authenticator: Authenticator, credentials: Mapping[str, str], address: str
+) -> Attempt | None:
+    """What to count; nothing where nothing can be guessed."""
+    if not authenticator.keys:
+        return None
+    asked = any(key.name == "username" for key in authenticator.keys)
+    return Attempt.of(name, credentials.get("username", "") if asked else None, address)

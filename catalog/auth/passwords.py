@@ -5,24 +5,35 @@ from __future__ import annotations
 from functools import cache
 
 from werkzeug.security import check_password_hash, generate_password_hash
+from zxcvbn import zxcvbn
 
 from catalog.auth import sha_crypt
 from ijp.errors import BadRequestError
 
 MINIMUM_LENGTH = 8
 MAXIMUM_LENGTH = 1000
+_LEAST_SCORE = 2
+"""More than a million guesses; at the speed that we allow that takes years."""
+_JUDGED_LENGTH = 72
 
 
-def hashed(password: str) -> str:
+def hashed(password: str, *about: str) -> str:
     """The hash to store for a new password.
 
+    Args:
+        about: What a guesser knows of the user, such as the name.
+
     Raises:
-        BadRequestError: It is too short or too long.
+        BadRequestError: It is too short, too long, or among the first that would be guessed.
     """
     if not MINIMUM_LENGTH <= len(password) <= MAXIMUM_LENGTH:
         raise BadRequestError(
             f"a password has {MINIMUM_LENGTH} to {MAXIMUM_LENGTH} characters, not {len(password)}"
         )
+    judged = zxcvbn(password[:_JUDGED_LENGTH], user_inputs=list(about))
+    if judged["score"] < _LEAST_SCORE:
+        why = judged["feedback"]["warning"] or "Longer and less common words are better."
+        raise BadRequestError(f"this password is too easy to guess: {why}")
     return generate_password_hash(password)
 
 

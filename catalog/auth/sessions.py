@@ -16,13 +16,24 @@ REVIVAL = timedelta(hours=1)
 
 
 def open_session(connection: Connection, user_name: str, lifetime: timedelta) -> str:
-    """Begin a session, give its id, and forget sessions that ended long ago."""
-    now = datetime.now(UTC)
+    """Begin a session and give its id."""
     session_id = str(uuid.uuid4())
-    connection.execute(delete(UserSession).where(UserSession.expires < now - REVIVAL))
-    values = {"id_hash": _hash(session_id), "user_name": user_name, "expires": now + lifetime}
+    expires = datetime.now(UTC) + lifetime
+    values = {"id_hash": _hash(session_id), "user_name": user_name, "expires": expires}
     connection.execute(insert(UserSession), values)
     return session_id
+
+
+def purge(connection: Connection) -> None:
+    """Forget the sessions that ended too long ago to be refreshed."""
+    ended = UserSession.expires < datetime.now(UTC) - REVIVAL
+    connection.execute(delete(UserSession).where(ended))
+
+
+def end_all(connection: Connection, user_name: str) -> int:
+    """End every session of a user; gives how many there were."""
+    statement = delete(UserSession).where(UserSession.user_name == user_name)
+    return connection.execute(statement).rowcount
 
 
 def status(connection: Connection, session_id: str | None) -> tuple[str, timedelta]:

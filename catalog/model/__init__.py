@@ -16,7 +16,7 @@ from catalog.model.facility import (
     SampleType,
     Technique,
 )
-from catalog.model.internal import FailedLogin, Password, UserSession
+from catalog.model.internal import LoginAttempts, Password, UserSession
 from catalog.model.investigation import (
     Investigation,
     InvestigationFacilityCycle,
@@ -85,7 +85,7 @@ __all__ = [
     "ENTITIES",
     "Facility",
     "FacilityCycle",
-    "FailedLogin",
+    "LoginAttempts",
     "FundingReference",
     "Grouping",
     "Instrument",

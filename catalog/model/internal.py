@@ -1,11 +1,11 @@
-"""The catalog service's own tables, which are no entities: sessions, passwords, failed log-ins."""
+"""The catalog service's own tables, no entities: sessions, passwords, attempts to log in."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import String
+from sqlalchemy import String, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from catalog.model.base import Base, UtcDateTime
@@ -24,25 +24,30 @@ class UserSession(Internal):
     __tablename__ = "user_session"
 
     id_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
-    user_name: Mapped[str] = mapped_column(String(255))
+    user_name: Mapped[str] = mapped_column(String(255), index=True)
     expires: Mapped[datetime] = mapped_column(index=True)
 
 
 class Password(Internal):
-    """A user of the authenticator ``db``; without a hash nobody can log in as this user."""
+    """A user of the authenticator ``db``; nobody can log in as one without a hash."""
 
     __tablename__ = "password"
 
     user_name: Mapped[str] = mapped_column(String(255), primary_key=True)
     hash: Mapped[str | None] = mapped_column(String(255))
+    is_disabled: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
-class FailedLogin(Internal):
-    """How often in a row an account was tried in vain from an address, and when last."""
+class LoginAttempts(Internal):
+    """How often in a row an account was tried in vain from an address, and when it was let in.
 
-    __tablename__ = "failed_login"
+    In place of the account or of the address ``*`` stands for all of them together.
+    """
+
+    __tablename__ = "login_attempts"
 
     account: Mapped[str] = mapped_column(String(255), primary_key=True)
     address: Mapped[str] = mapped_column(String(64), primary_key=True)
     failures: Mapped[int]
     last_failure: Mapped[datetime] = mapped_column(index=True)
+    last_success: Mapped[datetime | None]

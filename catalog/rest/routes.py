@@ -13,6 +13,7 @@ from catalog.auth.authenticator import Authenticator
 from catalog.rest import requests
 from catalog.services import Services
 from ijp.errors import BadRequestError
+from servicekit import client_address
 
 blueprint = Blueprint("icat", __name__, url_prefix="/icat")
 
@@ -70,7 +71,8 @@ def login() -> Response:
     """Log in; gives the id of a new session."""
     document = requests.json_of(requests.field(request, "json"))
     plugin, credentials = _credentials(document)
-    session_id = services().door.login(plugin, credentials, request.remote_addr or "")
+    address = client_address.of(request, services().settings.trusted_proxies)
+    session_id = services().door.login(plugin, credentials, address)
     return _json({"sessionId": session_id})
 
 

@@ -27,7 +27,7 @@ def authenticators() -> Any:
 @blueprint.response(201, LoggedInOut)
 def log_in(given: dict[str, Any]) -> Any:
     """Log in; the session id goes into the Authorization header of later calls."""
-    session = services().catalog.login(given["authenticator"], given["credentials"])
+    session = services().sessions.open_session(given["authenticator"], given["credentials"])
     user = services().sessions.by_session_id(session.session_id)
     return {"session_id": session.session_id, **_described(user)}
 

@@ -41,6 +41,23 @@ def test_a_disabled_account_is_out_at_once(run, rest):
     session = rest.login("db", username="carla", password="long enough")
     assert run("disable", "carla") == "db/carla: disabled\n"
     assert session.call("GET", "/session/me").status_code == 403
+    assert run("enable", "carla") == "db/carla: enabled\n"
+    assert rest.login("db", username="carla", password="long enough")
+
+
+def test_accounts_are_listed_by_name(run):
+    assert run("list") == ""
+    for name in ("dora", "carla"):
+        run("add", name, typed="long enough\n")
+    run("disable", "dora")
+    assert run("list") == "db/carla\tenabled\ndb/dora\tdisabled\n"
+
+
+def test_a_user_of_any_authenticator_is_logged_out_everywhere(run, rest, ana):
+    other = rest.login("simple", username="ana", password="ana-pass")
+    assert run("log-out", "simple/ana") == "simple/ana: 2 sessions ended\n"
+    for session in (ana, other):
+        assert session.call("GET", "/session/me").status_code == 403
 
 
 def test_what_cannot_be_is_told(run):
@@ -50,6 +67,8 @@ def test_what_cannot_be_is_told(run):
         run("disable", "carla")
     with pytest.raises(BadRequestError, match="a password has 8 to 1000 characters, not 5"):
         run("add", "carla", typed="short\n")
+    with pytest.raises(BadRequestError, match="too easy to guess"):
+        run("add", "carla", typed="carla123\n")
     run("add", "carla", typed="long enough\n")
     with pytest.raises(ConflictError, match="there is a user carla already"):
         run("add", "carla", typed="long enough\n")

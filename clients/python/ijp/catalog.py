@@ -116,15 +116,28 @@ class CatalogClient:
             )
         return self._properties
 
-    def login(self, authenticator: str, credentials: Mapping[str, str]) -> CatalogSession:
+    def login(
+        self,
+        authenticator: str,
+        credentials: Mapping[str, str],
+        *,
+        client_address: str | None = None,
+    ) -> CatalogSession:
         """Log in.
+
+        Args:
+            client_address: Of the one who asks, where this is a service that logs others in; a
+                catalog believes it of services that it was told to trust.
 
         Raises:
             NotAuthenticatedError: The authenticator refused, or there is none of that name.
         """
         pairs = [{name: value} for name, value in credentials.items()]
         text = json.dumps({"plugin": authenticator, "credentials": pairs})
-        answer = json_of(self._transport.call("POST", "/session", form={"json": text}))
+        headers = {"X-Forwarded-For": client_address} if client_address else {}
+        answer = json_of(
+            self._transport.call("POST", "/session", form={"json": text}, headers=headers)
+        )
         return self.session(answer["sessionId"])
 
     def session(self, session_id: str) -> CatalogSession:

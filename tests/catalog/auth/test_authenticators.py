@@ -116,6 +116,9 @@ def test_users_of_the_database_can_change_passwords_and_be_disabled(surroundings
     with pytest.raises(NotAuthenticatedError, match="do not match"):
         made.authenticate(credentials)
     with surroundings.transactions.writing() as connection:
+        db.enable(connection, "ana")
+    assert made.authenticate(credentials) == "db/ana"
+    with surroundings.transactions.writing() as connection:
         db.set_password(connection, "ana", "another one")
     with pytest.raises(NotAuthenticatedError):
         made.authenticate(credentials)
@@ -129,9 +132,26 @@ def test_a_user_is_added_once_and_only_users_can_be_changed(surroundings):
         for name in ("", " ana", "a\nb", "x" * 201):
             with pytest.raises(BadRequestError, match="user name"):
                 db.add(connection, name, "long enough")
-        for change in (lambda: db.disable(connection, "bob"),):
+        for change in (db.disable, db.enable):
             with pytest.raises(NotFoundError, match="bob"):
-                change()
+                change(connection, "bob")
+
+
+def test_a_disabled_user_with_a_new_password_stays_disabled(surroundings):
+    with surroundings.transactions.writing() as connection:
+        db.disable(connection, "ana")
+        db.set_password(connection, "ana", "another one")
+        assert db.users(connection) == [("ana", True)]
+    made = authenticator.load("db", surroundings)
+    with pytest.raises(NotAuthenticatedError, match="do not match"):
+        made.authenticate({"username": "ana", "password": "another one"})
+
+
+def test_a_user_without_a_password_is_not_enabled(surroundings):
+    with surroundings.transactions.writing() as connection:
+        connection.exec_driver_sql("UPDATE password SET hash = NULL")
+        with pytest.raises(BadRequestError, match="ana has no password"):
+            db.enable(connection, "ana")
 
 
 def test_a_file_that_others_can_read_stops_the_start(surroundings, tmp_path):

@@ -33,3 +33,16 @@ def test_absurd_passwords_match_nothing(password):
 @pytest.mark.parametrize("text", ["secret", "root", "", "$2b$12$abc", "scrypt:1:1:1", "plain$a$b"])
 def test_what_is_no_hash_is_told_from_one(text):
     assert not passwords.is_hash(text)
+
+
+@pytest.mark.parametrize(
+    "password", ["password1", "aaaaaaaa", "qwertyuiop", "12345678", "Passw0rd!", "ana.schmidt1"]
+)
+def test_a_password_that_is_guessed_first_is_refused_with_the_reason(password):
+    with pytest.raises(BadRequestError, match=r"too easy to guess: .+") as refusal:
+        passwords.hashed(password, "ana.schmidt")
+    assert password not in refusal.value.message
+
+
+def test_a_huge_password_is_judged_in_reasonable_time():
+    assert passwords.is_hash(passwords.hashed("long enough " * 83))

@@ -69,6 +69,7 @@ def test_a_session_that_ended_long_ago_cannot_be_refreshed_and_is_forgotten(conn
     with pytest.raises(NotAuthenticatedError, match="has expired"):
         sessions.refresh(connection, session_id, HOUR)
     sessions.open_session(connection, "db/bob", HOUR)
+    sessions.purge(connection)
     users = connection.execute(select(UserSession.user_name)).scalars().all()
     assert users == ["db/bob"]
 
@@ -89,3 +90,21 @@ def test_a_user_can_have_several_sessions(connection):
     assert sessions.is_logged_in(connection, "db/ana")
     sessions.close(connection, second)
     assert not sessions.is_logged_in(connection, "db/ana")
+
+
+def test_a_session_that_can_be_revived_is_not_purged(connection):
+    session_id = sessions.open_session(connection, "db/ana", HOUR)
+    _end(connection, sessions.REVIVAL - timedelta(minutes=1))
+    sessions.purge(connection)
+    sessions.refresh(connection, session_id, HOUR)
+    assert sessions.status(connection, session_id)[0] == "db/ana"
+
+
+def test_all_sessions_of_a_user_are_ended_and_no_others(connection):
+    mine = [sessions.open_session(connection, "db/ana", HOUR) for _ in range(3)]
+    other = sessions.open_session(connection, "db/ana2", HOUR)
+    assert sessions.end_all(connection, "db/ana") == 3
+    for session_id in mine:
+        with pytest.raises(NotAuthenticatedError):
+            sessions.status(connection, session_id)
+    assert sessions.status(connection, other)[0] == "db/ana2"

@@ -58,7 +58,7 @@ def test_reading_requests_do_not_wait_for_a_writer(app, root):
         done.append(True)
 
     with database.writing(engine).begin() as connection:
-        connection.exec_driver_sql("UPDATE failed_login SET failures = 0")
+        connection.exec_driver_sql("UPDATE login_attempts SET failures = 0")
         reader = threading.Thread(target=read)
         reader.start()
         reader.join(timeout=10)
@@ -69,7 +69,7 @@ def test_reading_requests_do_not_wait_for_a_writer(app, root):
 def test_a_request_that_is_refused_takes_no_lock(app, rest):
     engine = app.extensions["catalog"].transactions.engine
     with database.writing(engine).begin() as connection:
-        connection.exec_driver_sql("UPDATE failed_login SET failures = 0")
+        connection.exec_driver_sql("UPDATE login_attempts SET failures = 0")
         with ThreadPoolExecutor(1) as pool:
             answer = pool.submit(rest.post, [{"Facility": {"name": "F"}}]).result(timeout=10)
     assert answer.status_code == 403

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from catalog import app as catalog_app
+from catalog import settings
 from servicekit.logs import redacted
 
 
@@ -123,3 +126,29 @@ def test_no_log_line_has_a_session_or_a_password(rest, caplog):
     lines = [redacted(record.getMessage()) for record in caplog.records]
     assert lines
     assert not [line for line in lines if session.session_id in line or "ana-pass" in line]
+
+
+def _fails(rest, address: str, name: str = "ana") -> str:
+    form = {"plugin": "simple", "credentials": [{"username": name}, {"password": "x"}]}
+    headers = {"X-Forwarded-For": address} if address else {}
+    answer = rest.http.post("/icat/session", data={"json": json.dumps(form)}, headers=headers)
+    assert answer.status_code == 403
+    return str(answer.json["message"])
+
+
+def test_clients_cannot_choose_the_address_that_guesses_are_counted_by(rest):
+    for number in range(8):
+        last = _fails(rest, f"198.51.100.{number}")
+    assert last.startswith("too many failed log-ins")
+
+
+def test_guesses_through_a_trusted_portal_are_counted_by_the_address_behind_it(rest, settings_file):
+    text = settings_file.read_text()
+    settings_file.write_text(text + 'trusted_proxies = ["127.0.0.1"]\n')
+    app = catalog_app.app_for(settings.read(settings_file))
+    rest = replace(rest, http=app.test_client())
+    for _ in range(8):
+        last = _fails(rest, "198.51.100.1")
+    assert last.startswith("too many failed log-ins")
+    assert _fails(rest, "198.51.100.2") == "The username and password do not match"
+    app.extensions["catalog"].transactions.engine.dispose()

@@ -30,3 +30,28 @@ def test_paths_of_the_portal_are_gone_to(path):
 def test_anything_else_leads_to_the_first_page(path):
     """No open redirect."""
     assert safe_path(path) == "/"
+
+
+@pytest.fixture
+def idle(make_portal):
+    return make_portal(dispatcher=False)
+
+
+def _guess(portal, address: str, **more) -> str:
+    browser = portal.app.test_client()
+    given = {"authenticator": "simple", "credentials": {"username": "ana", "password": "x"}}
+    answer = browser.post(
+        "/api/v1/session", json=given, environ_overrides={"REMOTE_ADDR": address}, **more
+    )
+    assert answer.status_code == 401
+    return str(answer.json["message"])
+
+
+def test_who_guesses_in_a_browser_keeps_nobody_elsewhere_out(idle):
+    """All browsers share the portal, whose own address is not what counts."""
+    for _ in range(7):
+        last = _guess(idle, "198.51.100.1")
+    assert last.startswith("too many failed log-ins as simple/ana")
+    assert _guess(idle, "198.51.100.2") == "The username and password do not match"
+    forged = {"X-Forwarded-For": "198.51.100.3"}
+    assert _guess(idle, "198.51.100.1", headers=forged).startswith("too many failed log-ins")
