@@ -22,6 +22,7 @@ class Subject:
         ticked: The URL parameter that has the selected ones.
         dataset: The path of its dataset, which a dataset is itself.
         included: What the catalog gives with each.
+        whole: The query of one with all that is known of it.
         words: The paths of the texts that words are looked for in.
     """
 
@@ -30,6 +31,7 @@ class Subject:
     ticked: str
     dataset: str
     included: str
+    whole: str
     words: tuple[str, ...]
 
     @property
@@ -64,6 +66,7 @@ DATASETS = Subject(
     ticked="sel",
     dataset=ROOT,
     included=f"{ROOT}.type, {ROOT}.investigation",
+    whole="Dataset d INCLUDE d.parameters AS its, its.type, d.type, d.investigation",
     words=("name", "description", "investigation.name"),
 )
 DATAFILES = Subject(
@@ -72,6 +75,8 @@ DATAFILES = Subject(
     ticked="files",
     dataset=f"{ROOT}.dataset",
     included=f"{ROOT}.dataset AS its, its.type, its.investigation, {ROOT}.datafileFormat",
+    whole="Datafile f INCLUDE f.parameters AS its, its.type, f.datafileFormat,"
+    " f.dataset AS d, d.type, d.investigation",
     words=("name", "description", "dataset.name", "dataset.investigation.name"),
 )
 SUBJECTS = (DATASETS, DATAFILES)

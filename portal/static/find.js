@@ -2,6 +2,9 @@
 import { announce } from "./page.js";
 
 const page = document.querySelector(".find");
+/** The address of this search, and the parameter of the address that has what is ticked in it. */
+const { page: place, ticked } = page.dataset;
+const KINDS = ["sel", "files"];
 const hits = document.getElementById("hits");
 const actions = document.getElementById("actions");
 const rows = document.getElementById("rows");
@@ -36,37 +39,46 @@ function parse(ids) {
   return found;
 }
 
-const selected = () => parse(new URLSearchParams(location.search).get("sel"));
+/** The selected datasets and datafiles, by their parameters of the address. */
+function selected() {
+  const query = new URLSearchParams(location.search);
+  return Object.fromEntries(KINDS.map((kind) => [kind, parse(query.get(kind))]));
+}
 
 function withSelection(address, ids) {
   const url = new URL(address, location.href);
-  if (ids) url.searchParams.set("sel", ids);
-  else url.searchParams.delete("sel");
+  for (const kind of KINDS) {
+    if (ids[kind]) url.searchParams.set(kind, ids[kind]);
+    else url.searchParams.delete(kind);
+  }
   const query = url.search.replaceAll("%2C", ",").replaceAll("%3A", ":");
   return url.pathname + query + url.hash;
 }
 
 /** Carry the selection in every link and form of the page, and show what it can do. */
 async function select(chosen) {
-  const ids = format([...chosen]);
+  const ids = Object.fromEntries(KINDS.map((kind) => [kind, format([...chosen[kind]])]));
+  const number = chosen.sel.size + chosen.files.size;
   history.replaceState(history.state, "", withSelection(location.href, ids));
-  for (const link of document.querySelectorAll('a[href^="/find?"], a[href="/find"]')) {
+  for (const link of document.querySelectorAll('a[href^="/find"]')) {
     link.href = withSelection(link.href, ids);
   }
-  for (const form of document.querySelectorAll('form[action="/find"]')) keep(form, ids);
-  for (const count of document.querySelectorAll("[data-selected-count]")) count.textContent = chosen.size;
+  for (const form of document.querySelectorAll('form[action^="/find"]')) {
+    for (const kind of KINDS) keep(form, kind, ids[kind]);
+  }
+  for (const count of document.querySelectorAll("[data-selected-count]")) count.textContent = number;
   for (const row of hits?.querySelectorAll("tr[data-id]") ?? []) {
-    const isChosen = chosen.has(Number(row.dataset.id));
+    const isChosen = chosen[ticked].has(Number(row.dataset.id));
     row.classList.toggle("chosen", isChosen);
     row.querySelector("input[name=s]").checked = isChosen;
   }
   actions.setAttribute("aria-busy", "true");
-  const address = `/find/selection${location.search}`;
+  const address = `${place}/selection${location.search}`;
   try {
     const html = await text(address);
-    if (address !== `/find/selection${location.search}`) return;
+    if (address !== `${place}/selection${location.search}`) return;
     actions.innerHTML = html;
-    announce(`${chosen.size} selected`);
+    announce(`${number} selected`);
   } catch {
     location.reload();
   } finally {
@@ -74,12 +86,12 @@ async function select(chosen) {
   }
 }
 
-function keep(form, ids) {
-  let field = form.querySelector("input[name=sel]");
+function keep(form, kind, ids) {
+  let field = form.querySelector(`input[name=${kind}]`);
   if (!field) {
     field = document.createElement("input");
     field.type = "hidden";
-    field.name = "sel";
+    field.name = kind;
     form.append(field);
   }
   field.value = ids;
@@ -89,8 +101,8 @@ hits?.addEventListener("change", (event) => {
   if (event.target.name !== "s") return;
   const chosen = selected();
   const id = Number(event.target.value);
-  if (event.target.checked) chosen.add(id);
-  else chosen.delete(id);
+  if (event.target.checked) chosen[ticked].add(id);
+  else chosen[ticked].delete(id);
   select(chosen);
 });
 
@@ -99,7 +111,7 @@ actions.addEventListener("click", (event) => {
   if (!remove) return;
   event.preventDefault();
   const chosen = selected();
-  chosen.delete(Number(remove.dataset.remove));
+  chosen[remove.dataset.of].delete(Number(remove.dataset.remove));
   select(chosen);
 });
 

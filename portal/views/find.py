@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
@@ -12,25 +12,72 @@ from werkzeug.datastructures import MultiDict
 
 from ijp.errors import BadRequestError, PortalError, ValidationFailedError
 from jobdefs.search_items import SearchItem
-from portal.find import Found, Page
+from portal.find import Found, Page, lacks
 from portal.histogram import histogram
 from portal.offers import Offer, offers
-from portal.search import Row, Search
+from portal.search import NEWEST_FIRST, Row, Search
 from portal.searchable import LABELS, Kind, Operator, Searchable, Vocabulary
 from portal.selection import MOST_SELECTED, Selected, Selection, look_up, parse_ids
 from portal.services import services
 from portal.sessions import User, current_user, login_required, require_user
+from portal.subject import DATAFILES, DATASETS, SUBJECTS, Subject
 from portal.views.finding import finder
 
 blueprint = Blueprint("find", __name__)
 
 SHOWN_SELECTED = 12
+_SORTS = (
+    (NEWEST_FIRST, "Newest first"),
+    ("created", "Oldest first"),
+    ("name", "By name"),
+    ("-name", "By name, backwards"),
+)
+_SORTS_OF_FILES = (
+    *_SORTS,
+    ("-datafile.fileSize", "Largest first"),
+    ("datafile.fileSize", "Smallest first"),
+)
+
+View = Callable[..., ResponseReturnValue]
+
+
+def _both(path: str = "") -> Callable[[View], View]:
+    """Decorate a view that gets the subject: it is there for datasets, and for datafiles.
+
+    The latter's endpoint has ``_files`` after the name.
+    """
+
+    def register(view: View) -> View:
+        checked = login_required(view)
+        for subject, ending in ((DATASETS, ""), (DATAFILES, "_files")):
+            blueprint.add_url_rule(
+                subject.page + path,
+                endpoint=view.__name__ + ending,
+                view_func=checked,
+                defaults={"subject": subject},
+            )
+        return view
+
+    return register
 
 
 @blueprint.get("/")
 def start() -> ResponseReturnValue:
     """The first page is work: the search."""
     return redirect(url_for(".find") if current_user() else "/login")
+
+
+@dataclass(frozen=True)
+class ListField:
+    """A list of the facility as the form shows it.
+
+    Attributes:
+        lacking: What must be chosen before it can be used; empty if it can.
+    """
+
+    item: SearchItem
+    chosen: Sequence[str]
+    lacking: str
 
 
 @dataclass(frozen=True)
@@ -62,27 +109,29 @@ class RowField:
         return {Kind.NUMERIC: "text", Kind.DATE: date}.get(kind, "text")
 
 
-@blueprint.get("/find")
-@login_required
-def find() -> ResponseReturnValue:
+@_both()
+def find(subject: Subject) -> ResponseReturnValue:
     """Search; a form's own fields are first put into the one form of the URL."""
     user = require_user()
-    written = _from_form(request.args)
+    written = _from_form(request.args, subject)
     if written is not None:
         shown = {"show": request.args["show"]} if request.args.get("show") else {}
         return redirect(_address(written, **shown))
-    search = Search.parse(request.args)
+    search = Search.parse(request.args, subject)
     page, faults = _page(user, search)
-    known = finder().vocabulary(user)
+    known = finder().vocabulary(user, subject.entity)
     context = {
         "search": search,
+        "subject": subject,
+        "subjects": SUBJECTS,
+        "sorts": _SORTS_OF_FILES if subject is DATAFILES else _SORTS,
         "page": page,
         "faults": faults,
         "types": finder().dataset_types(user),
-        "items": _items(services().definitions.dataset_search_items, search),
+        "items": _items(search),
         "rows": _row_fields(search, known, faults),
         "known": known,
-        "detail": _detail(page, request.args.get("show", "")),
+        "detail": _detail(page, subject, request.args.get("show", "")),
         "address": _address,
         "replace": replace,
         **selection_context(user, search),
@@ -123,59 +172,56 @@ def _run_address(offer: Offer, selected: Selected) -> str:
     )
 
 
-@blueprint.get("/find/selection")
-@login_required
-def selection() -> ResponseReturnValue:
+@_both("/selection")
+def selection(subject: Subject) -> ResponseReturnValue:
     """The panel of the selection alone, for the script that keeps it without a reload."""
-    search = Search.parse(request.args)
+    search = Search.parse(request.args, subject)
     context = selection_context(require_user(), search)
     return render_template("find/_selection.html", search=search, address=_address, **context)
 
 
-@blueprint.get("/find/row")
-@login_required
-def row() -> ResponseReturnValue:
+@_both("/row")
+def row(subject: Subject) -> ResponseReturnValue:
     """One empty parameter row, for the script that adds one without a reload."""
-    known = finder().vocabulary(require_user())
+    known = finder().vocabulary(require_user(), subject.entity)
     searchable = known.find(request.args.get("name", ""))
     number = int(request.args.get("number", "0")[:3] or 0)
     field = RowField(number, Row(searchable.key), searchable)
-    return render_template("find/_row.html", field=field, search=Search.parse(request.args))
+    search = Search.parse(request.args, subject)
+    return render_template("find/_row.html", field=field, search=search)
 
 
-@blueprint.get("/find/total")
-@login_required
-def total() -> ResponseReturnValue:
-    """How many datasets a search finds, as text."""
-    number = finder().total(require_user(), Search.parse(request.args))
+@_both("/total")
+def total(subject: Subject) -> ResponseReturnValue:
+    """How many a search finds, as text."""
+    number = finder().total(require_user(), Search.parse(request.args, subject))
     return Response(f"{number:,}", mimetype="text/plain")
 
 
-@blueprint.get("/find/details/<int:dataset_id>")
-@login_required
-def details(dataset_id: int) -> ResponseReturnValue:
+@_both("/details/<int:id>")
+def details(subject: Subject, id: int) -> ResponseReturnValue:
     """All that is known of one hit, for the panel below the table."""
-    return render_template("find/_details.html", detail=_one(require_user(), dataset_id))
+    found = _one(require_user(), subject, id)
+    return render_template("find/_details.html", detail=found, subject=subject)
 
 
-@blueprint.get("/find/histogram.svg")
-@login_required
-def histogram_of() -> ResponseReturnValue:
+@_both("/histogram.svg")
+def histogram_of(subject: Subject) -> ResponseReturnValue:
     """How the values of a numeric parameter are distributed."""
     user = require_user()
-    searchable = finder().vocabulary(user).find(request.args.get("name", ""))
-    values = finder().values(user, searchable, Search.parse(request.args))
+    known = finder().vocabulary(user, subject.entity)
+    searchable = known.find(request.args.get("name", ""))
+    values = finder().values(user, searchable, Search.parse(request.args, subject))
     answer = Response(histogram(values, searchable.units), mimetype="image/svg+xml")
     answer.headers["Cache-Control"] = "private, max-age=60"
     return answer
 
 
-def _one(user: User, dataset_id: int) -> Found:
-    text = "Dataset d INCLUDE d.parameters AS its, its.type, d.type, d.investigation"
-    return Found.of(user.catalog.get(text, dataset_id))
+def _one(user: User, subject: Subject, id: int) -> Found:
+    return Found.of(user.catalog.get(subject.whole, id))
 
 
-def _detail(page: Page, show: str) -> Found | None:
+def _detail(page: Page, subject: Subject, show: str) -> Found | None:
     """The hit whose parameters the lower panel shows: the chosen one, else the first."""
     if not page.rows:
         return None
@@ -184,14 +230,17 @@ def _detail(page: Page, show: str) -> Found | None:
             if one.id == int(show):
                 return one
         try:
-            return _one(require_user(), int(show[:18]))
+            return _one(require_user(), subject, int(show[:18]))
         except PortalError:
             return None
     return page.rows[0]
 
 
-def _items(items: Sequence[SearchItem], search: Search) -> list[tuple[SearchItem, tuple[str, ...]]]:
-    return [(one, search.items.get(one.param_name, ())) for one in items]
+def _items(search: Search) -> list[ListField]:
+    return [
+        ListField(one, search.items.get(one.param_name, ()), lacks(one, search))
+        for one in finder().items(search.subject)
+    ]
 
 
 def _row_fields(search: Search, known: Vocabulary, faults: dict[str, list[str]]) -> list[RowField]:
@@ -209,19 +258,19 @@ def _address(search: Search, **more: str | int) -> str:
     """The page's address for a search."""
     parts = [text for text in (search.query_string(),) if text]
     parts += [f"{name}={quote(str(value))}" for name, value in more.items()]
-    return url_for("find.find") + ("?" + "&".join(parts) if parts else "")
+    return search.subject.page + ("?" + "&".join(parts) if parts else "")
 
 
 # A form without script cannot write p=NAME:operator:value, nor keep the selection of other pages.
 _FORM_FIELDS = ("form", "rn", "s", "f", "shown", "add", "remove", "pick", "columns")
 
 
-def _from_form(given: MultiDict[str, str]) -> Search | None:
+def _from_form(given: MultiDict[str, str], subject: Subject) -> Search | None:
     """The search that a form was filled in for; None if this is an address already."""
     if not any(name in given for name in _FORM_FIELDS):
         return None
     plain = MultiDict((name, value) for name, value in given.items(multi=True) if value)
-    search = Search.parse(plain)
+    search = Search.parse(plain, subject)
     rows = [
         Row(name, operator, value.strip(), high.strip() if operator == "between" else "")
         for name, operator, value, high in zip(
@@ -244,12 +293,14 @@ def _from_form(given: MultiDict[str, str]) -> Search | None:
 def _selection_of_form(given: MultiDict[str, str], search: Search) -> Selection:
     shown = parse_ids(",".join(given.getlist("shown")))
     ticked = parse_ids(",".join(given.getlist("s")))
-    kept = search.selection.without_datasets(set(shown) - set(ticked)).with_datasets(ticked)
+    subject = search.subject
+    kept = subject.leave(search.selection, set(shown) - set(ticked))
+    kept = subject.choose(kept, ticked)
     kept = kept.with_datafiles(parse_ids(",".join(given.getlist("f"))))
     if given.get("pick") == "none":
         return Selection()
     if given.get("pick") == "page":
-        return kept.with_datasets(shown)
+        return subject.choose(kept, shown)
     if given.get("pick") == "all":
-        return kept.with_datasets(finder().ids(require_user(), search, MOST_SELECTED))
+        return subject.choose(kept, finder().ids(require_user(), search, MOST_SELECTED))
     return kept
