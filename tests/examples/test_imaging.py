@@ -333,6 +333,29 @@ def test_montage_of_results(imaging, images):
     assert imaging.parameters(job["outputs"]["datasets"][0])["nPictures"] == 2
 
 
+def files(imaging, **search) -> dict[str, int]:
+    """Ids of the datafiles that a search finds, by name."""
+    found = imaging.portal.user("ana")._json("GET", "/datafiles", params=search)["datafiles"]
+    return {one["name"]: one["id"] for one in found}
+
+
+def test_montage_of_single_files_that_lists_find(imaging, images):
+    """req. 95: a list for datafiles, words and a size."""
+    search = {"item.Contents": "PNG", "item.Colour": "1", "p": "datafile.fileSize:gt:1000"}
+    ids = [files(imaging, text=name, **search)[name] for name in ("brick.png", "gravel.png")]
+    assert not files(imaging, text="coffee.png", **search)
+    job = imaging.run("montage", datafile_ids=ids, dataset_ids=[images["coins"]], one_job=True)
+    assert imaging.parameters(job["outputs"]["datasets"][0])["nPictures"] == 3
+
+
+def test_montage_of_a_table_says_what_is_wrong(imaging, images):
+    job = imaging.run("segment", dataset_ids=[images["coins"]])
+    (made,) = job["outputs"]["datasets"]
+    (table,) = files(imaging, dataset=made, **{"item.Contents": "CSV"}).values()
+    failed = imaging.run("montage", state="Failed", datafile_ids=[table])
+    assert "objects.csv: not a picture" in failed["err"]
+
+
 def test_compare_two(imaging, images):
     job = imaging.run("compare", dataset_ids=[images["brick"], images["gravel"]])
     _, parameters, files = result_of(imaging, job)

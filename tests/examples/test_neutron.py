@@ -177,6 +177,14 @@ def test_search_by_what_was_derived(neutron, loaded):
     }
 
 
+def test_files_are_found_by_the_lists_of_the_facility(neutron, loaded):
+    """req. 95"""
+    lists = {"item.Contents": ["NeXus", "CSV"], "item.Definition": "NXsas"}
+    found = neutron.portal.user("ana")._json("GET", "/datafiles", params=lists)["datafiles"]
+    assert {one["dataset"]["name"] for one in found} == {*neutron.datasets(p="definition:eq:NXsas")}
+    assert found
+
+
 def test_profile_sums_what_was_counted(neutron, loaded, nexus_files):
     """req. 26, 91"""
     job = neutron.run("profile", dataset_ids=[loaded["focus2007n001335"]])

@@ -16,7 +16,7 @@ from skimage import color, filters, util
 from skimage import io as image_files
 
 from ijp.errors import BadRequestError
-from ijp.job import InputDataset, Job, Parameter
+from ijp.job import InputDataset, InputFile, Job, Parameter
 
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
 PREVIEW = "preview.png"
@@ -93,6 +93,18 @@ def preview(picture: np.ndarray) -> bytes:
     target = io.BytesIO()
     made.save(target, format="PNG", optimize=True)
     return target.getvalue()
+
+
+def picture_in(job: Job, file: InputFile) -> np.ndarray:
+    """The picture that an input file is.
+
+    Raises:
+        BadRequestError: It is none, or cannot be read.
+    """
+    try:
+        return read(job.fetch_file(file))
+    except ValueError as error:
+        raise BadRequestError(f"file {file.name}: {error}") from error
 
 
 def picture_of(job: Job, dataset: InputDataset) -> np.ndarray:
