@@ -9,80 +9,20 @@ from typing import Any
 
 from ijp.catalog import CatalogSession, Entity
 from ijp.errors import BadRequestError, ValidationFailedError
-from ijp.query import query
 from jobdefs.search_items import SearchItem, fill
 from jobdefs.store import DefinitionStore
-from portal.formats import moment, number
+from portal.found_parameters import ParameterReader, ParameterValue, by_name
 from portal.provenance_graph import ancestors, descendants
 from portal.recent import Recent
 from portal.search import Place, Search
 from portal.search_query import Narrowed, RootQuery, is_subquery, root_query, sorted_by
-from portal.searchable import VALUE_ATTRIBUTES, Kind, Searchable, Vocabulary, vocabulary
+from portal.searchable import Kind, Searchable, Vocabulary, vocabulary
 from portal.selection import Selection
 from portal.sessions import User
 from portal.subject import DATAFILES, ROOT, Subject
 
 KEPT_SECONDS = 15.0
 SHOWN_COLUMNS = 3
-_VALUES = (
-    "SELECT p.{noun}.id, p.type.id, p.type.name, p.type.units, p.type.valueType, p.numericValue, "
-    "p.stringValue, p.dateTimeValue, p.error, p.createId FROM {entity}Parameter p "
-    "WHERE p.{noun}.id IN {{}}"
-)
-_VALUES_OF = 100
-"""How many one search gives the parameters of: few enough for any catalog's limit on rows."""
-
-
-_KINDS = {"STRING": Kind.STRING, "NUMERIC": Kind.NUMERIC}
-
-
-@dataclass(frozen=True)
-class ParameterValue:
-    """A parameter of something found; ``value`` is a number, a text, or a moment as text."""
-
-    name: str
-    units: str
-    kind: Kind
-    value: float | str | None
-    error: float | None = None
-    set_by: str = ""
-    type_id: int = 0
-
-    @classmethod
-    def of(cls, entity: Entity) -> ParameterValue:
-        """Read a catalog's parameter with its type."""
-        its_type = entity.get("type") or {}
-        kind = _KINDS.get(str(its_type.get("valueType")), Kind.DATE)
-        return cls(
-            name=str(its_type.get("name", "")),
-            units=str(its_type.get("units") or ""),
-            kind=kind,
-            value=entity.get(VALUE_ATTRIBUTES[kind]),
-            error=entity.get("error"),
-            set_by=str(entity.get("createId", "")),
-            type_id=int(its_type.get("id", 0)),
-        )
-
-    @classmethod
-    def of_row(cls, row: Sequence[Any]) -> ParameterValue:
-        """Read type id, name, units, value type, the three values, error and who set it."""
-        type_id, name, units, value_type, number_, text, date, error, set_by = row
-        kind = _KINDS.get(str(value_type), Kind.DATE)
-        value = {Kind.NUMERIC: number_, Kind.STRING: text, Kind.DATE: date}[kind]
-        return cls(str(name), str(units or ""), kind, value, error, str(set_by), int(type_id))
-
-    @property
-    def shown(self) -> str:
-        """The value for reading, without units."""
-        if self.value is None:
-            return ""
-        if self.kind is Kind.NUMERIC:
-            return number(float(self.value))
-        return moment(str(self.value)) if self.kind is Kind.DATE else str(self.value)
-
-
-def _order(one: ParameterValue) -> tuple[str, str]:
-    return one.name.lower(), one.units
 
 
 @dataclass(frozen=True)
@@ -95,9 +35,9 @@ class Found:
     @classmethod
     def of(cls, entity: Entity) -> Found:
         """Read a catalog's dataset or datafile with its parameters."""
-        parameters = [ParameterValue.of(one) for one in entity.get("parameters", ())]
-        parameters.sort(key=_order)
-        return cls(entity, tuple(parameters))
+        return cls(
+            entity, by_name([ParameterValue.of(one) for one in entity.get("parameters", ())])
+        )
 
     @property
     def id(self) -> int:
@@ -143,6 +83,7 @@ class Finder:
         self._definitions = definitions
         self._vocabularies: Recent[Vocabulary] = Recent(KEPT_SECONDS)
         self._types: Recent[tuple[str, ...]] = Recent(KEPT_SECONDS)
+        self._parameters = ParameterReader(KEPT_SECONDS)
         self._totals: Recent[int] = Recent(KEPT_SECONDS)
         self._values: Recent[Sequence[float]] = Recent(4 * KEPT_SECONDS)
 
@@ -167,7 +108,10 @@ class Finder:
         text = f"{made.select(ROOT, limit=search.limit + 1)} INCLUDE {included}"
         entities = user.catalog.search(text)
         more = len(entities) > search.limit
-        rows = _with_parameters(user.catalog, search.subject, entities[: search.limit])
+        del entities[search.limit :]
+        ids = [int(one["id"]) for one in entities]
+        parameters = self._parameters.read(user, search.subject, ids)
+        rows = [Found(one, parameters[id]) for id, one in zip(ids, entities, strict=True)]
         backwards = search.before is not None
         if backwards:
             rows.reverse()
@@ -295,22 +239,6 @@ def lacks(item: SearchItem, search: Search) -> str:
     if "${datasetType}" in item.query and not search.type:
         return "dataset type"
     return "dataset" if "${datasetId}" in item.query and search.dataset is None else ""
-
-
-def _with_parameters(
-    session: CatalogSession, subject: Subject, entities: Sequence[Entity]
-) -> list[Found]:
-    """The datasets or datafiles with their parameters, which are asked for as plain rows.
-
-    Whole entities of parameters and their types would be several times as much to make and read.
-    """
-    values = _VALUES.format(entity=subject.entity, noun=subject.noun)
-    by_id: dict[int, list[ParameterValue]] = {int(one["id"]): [] for one in entities}
-    ids = list(by_id)
-    for begin in range(0, len(ids), _VALUES_OF):
-        for row in session.search(query(values, ids[begin : begin + _VALUES_OF])):
-            by_id[int(row[0])].append(ParameterValue.of_row(row[1:]))
-    return [Found(one, tuple(sorted(by_id[int(one["id"])], key=_order))) for one in entities]
 
 
 def _exact(value: float | str) -> str:

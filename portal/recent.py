@@ -42,6 +42,11 @@ class Recent(Generic[T]):
             found = self._kept.get(key)
         return found[1] if found and found[0] > self._clock() else None
 
+    def drop(self, key: Hashable) -> None:
+        """Keep the answer of one key no longer."""
+        with self._lock:
+            self._kept.pop(key, None)
+
     def forget(self) -> None:
         """Keep nothing."""
         with self._lock:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ijp.catalog import Entity
-from portal.find import Found, ParameterValue
+from portal.find import Found
+from portal.found_parameters import ParameterValue
 from portal.searchable import VALUE_ATTRIBUTES
 
 
