@@ -22,7 +22,6 @@ from portal.sessions import User
 from portal.subject import DATAFILES, ROOT, Subject
 
 KEPT_SECONDS = 15.0
-SHOWN_COLUMNS = 3
 
 
 @dataclass(frozen=True)
@@ -231,7 +230,7 @@ class Finder:
         # Moments take much room, and when it was created is there anyway.
         usual.sort(key=lambda one: one.kind is Kind.DATE)
         shown = [one for one in dict.fromkeys([*wanted, *usual]) if one.type_ids]
-        return tuple(shown[: max(SHOWN_COLUMNS, len(set(wanted)))])
+        return tuple(shown[: max(search.subject.columns, len(set(wanted)))])
 
 
 def lacks(item: SearchItem, search: Search) -> str:

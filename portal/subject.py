@@ -24,6 +24,7 @@ class Subject:
         included: What the catalog gives with each.
         whole: The query of one with all that is known of it.
         words: The paths of the texts that words are looked for in.
+        columns: How many parameters a table has room for.
     """
 
     entity: str
@@ -33,6 +34,7 @@ class Subject:
     included: str
     whole: str
     words: tuple[str, ...]
+    columns: int
 
     @property
     def noun(self) -> str:
@@ -68,6 +70,7 @@ DATASETS = Subject(
     included=f"{ROOT}.type, {ROOT}.investigation",
     whole="Dataset d INCLUDE d.parameters AS its, its.type, d.type, d.investigation",
     words=("name", "description", "investigation.name"),
+    columns=3,
 )
 DATAFILES = Subject(
     entity="Datafile",
@@ -78,5 +81,6 @@ DATAFILES = Subject(
     whole="Datafile f INCLUDE f.parameters AS its, its.type, f.datafileFormat,"
     " f.dataset AS d, d.type, d.investigation",
     words=("name", "description", "dataset.name", "dataset.investigation.name"),
+    columns=2,
 )
 SUBJECTS = (DATASETS, DATAFILES)

@@ -43,7 +43,7 @@ def text(node) -> str:
 
 
 def hits(page) -> list[str]:
-    return [text(one) for one in page.xpath("//table[contains(@class,'hits')]/tbody//th")]
+    return [text(one) for one in page.xpath("//table[contains(@class,'hits')]/tbody//th/a")]
 
 
 def query_of(answer) -> dict[str, list[str]]:
@@ -70,7 +70,7 @@ def test_one_switches_between_datasets_and_datafiles(opened, files):
 def test_a_row_leads_to_its_dataset_and_to_its_content(ana, opened, files):
     page = opened("/find/files?text=b.txt")
     (row,) = page.xpath("//table[contains(@class,'hits')]/tbody/tr")
-    (dataset,) = row.xpath("./td[@class='of-dataset']/a/@href")
+    (dataset,) = row.xpath(".//*[@class='belongs']/a/@href")
     assert "one" in text(opened(dataset))
     (content,) = row.xpath(".//a[@title='Download']/@href")
     assert ana.get(content).data == b"22"
