@@ -15,6 +15,18 @@ from ijp.errors import ConflictError, NotFoundError, PortalError, UnavailableErr
 _CHUNK = 200
 
 
+class DanglingReferenceError(NotFoundError):
+    """A related entity is not there."""
+
+
+def of_key(
+    connection: Connection, entity: Entity, creations: Sequence[Creation]
+) -> PortalError | None:
+    """The error for new entities that have the key of another one; None if they do not."""
+    found = _stored(connection, entity, creations)
+    return found or _repeated(connection, entity, creations)
+
+
 def explain(connection: Connection, entity: Entity, creations: Sequence[Creation]) -> PortalError:
     """The error for new entities that the database refused together."""
     for find in (_stored, _repeated, _dangling):
@@ -90,7 +102,7 @@ def _dangling(
         for one in creations:
             id = one.values.get(relation.column)
             if id is not None and id not in there:
-                missing = NotFoundError(f"{relation.target}[id:{id}] not found.")
+                missing = DanglingReferenceError(f"{relation.target}[id:{id}] not found.")
                 missing.offset = one.offset
                 return missing
     return None

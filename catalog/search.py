@@ -10,24 +10,16 @@ from functools import cache, lru_cache
 from typing import Any
 
 from catalog.authz.caller import Caller, Executor
-from catalog.authz.rules import Access, Rights
+from catalog.instances import find, rows, search_for
 from catalog.model import ParameterValueType, StudyStatus
 from catalog.query import each
 from catalog.query.include import Instance
-from catalog.query.parse import parse, parse_get
-from catalog.query.run import Search
+from catalog.query.parse import parse
 from catalog.query.schema import entities
-from catalog.query.tree import Query, Range
+from catalog.query.tree import Query
+from catalog.values import LARGEST_ID
 from ijp.catalog import format_date
-from ijp.errors import NotAuthorizedError, NotFoundError, QueryError
-
-MAX_ID = 2**63 - 1
-"""The largest id that the database can hold."""
-
-
-def _search_for(executor: Executor, caller: Caller, max_entities: int) -> Search:
-    rights = Rights(executor, caller)
-    return Search(executor, rights.environment, rights.visible(Access.READ), max_entities)
+from ijp.errors import QueryError
 
 
 def search(executor: Executor, caller: Caller, query: str, *, max_entities: int) -> list[Any]:
@@ -41,12 +33,12 @@ def search(executor: Executor, caller: Caller, query: str, *, max_entities: int)
         QueryError: ICAT's BAD_PARAMETER: the query cannot be understood or names unknown things.
         ValidationFailedError: More rows and included entities than ``max_entities``.
     """
-    tree = parse(query)
-    rows = _search_for(executor, caller, max_entities).rows(tree)
+    found = rows(executor, caller, query, max_entities=max_entities)
     made: dict[Instance, dict[str, Any]] = {}
-    if len(tree.select.items) > 1:
-        return [[_json(value, made) for value in row] for row in rows]
-    return [_json(row[0], made) for row in rows]
+    return [
+        _json(row[0], made) if len(row) == 1 else [_json(value, made) for value in row]
+        for row in found
+    ]
 
 
 def get(
@@ -59,17 +51,8 @@ def get(
         NotAuthorizedError: The caller may not read it.
         QueryError: The query is wrong.
     """
-    tree = parse_get(query)
-    (source,) = tree.select.sources
-    assert isinstance(source, Range)
-    known = 0 < id <= MAX_ID
-    found = _search_for(executor, caller, max_entities).one(tree, id) if known else None
-    if found is not None:
-        return {found.entity.name: _object(found, {})}
-    everything = Rights(executor, Caller(caller.name, is_root=True))
-    if not known or not everything.permitted(Access.READ, source.entity, [id]):
-        raise NotFoundError(f"{source.entity}[id:{id}] not found.")
-    raise NotAuthorizedError(f"READ access to this {source.entity} is not allowed.")
+    found = find(executor, caller, query, id, max_entities=max_entities)
+    return {found.entity.name: _object(found, {})}
 
 
 def search_each(
@@ -85,9 +68,9 @@ def search_each(
         QueryError: One of the ids cannot be one.
     """
     for id in ids:
-        if not 0 < id <= MAX_ID:
+        if not 0 < id <= LARGEST_ID:
             raise QueryError(f"{id} is not an id")
-    runner = _search_for(executor, caller, 0)
+    runner = search_for(executor, caller, 0)
     answers: dict[str, dict[str, Any]] = {}
     for name, query in queries.items():
         try:

@@ -10,11 +10,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from catalog import entities, search
+from catalog import entities, instances, search
 from catalog.auth import sessions
 from catalog.auth.login import Door
 from catalog.authz.caller import Caller
-from catalog.items import Item
+from catalog.authz.rules import Access, Rights
+from catalog.items import Change, Creation, Item
+from catalog.query.include import Instance
 from catalog.query.schema import Entity
 from catalog.settings import CatalogSettings
 from catalog.transactions import Transactions
@@ -23,7 +25,7 @@ from servicekit.logs import set_user
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads as one user in one transaction; gives what JSON has."""
+    """Reads as one user in one transaction; gives what JSON has, unless it says otherwise."""
 
     connection: Connection
     caller: Caller
@@ -42,6 +44,20 @@ class Reader:
     ) -> dict[str, dict[str, Any]]:
         """The values of each query for each id."""
         return search.search_each(self.connection, self.caller, queries, ids)
+
+    def rows(self, query: str) -> list[list[Any]]:
+        """The rows of a query as they were found, each with a member for each selected value."""
+        return instances.rows(self.connection, self.caller, query, max_entities=self.max_entities)
+
+    def find(self, query: str, id: int) -> Instance:
+        """One entity by id as it was found."""
+        return instances.find(
+            self.connection, self.caller, query, id, max_entities=self.max_entities
+        )
+
+    def allows(self, access: Access, entity: Entity, id: int) -> bool:
+        """Whether the rules allow an access to an entity, those that hang on it aside."""
+        return Rights(self.connection, self.caller).allows(access, entity.name, id)
 
 
 @dataclass(frozen=True)
@@ -106,6 +122,21 @@ class Services:
         """Create and change entities; the ids of the new ones."""
         with self.transactions.writing() as connection:
             return entities.write(connection, caller, items)
+
+    def create_beans(self, caller: Caller, creations: Sequence[Creation]) -> list[int]:
+        """Create entities with their children, as SOAP does; the ids of those that are given."""
+        with self.transactions.writing() as connection:
+            return entities.create_beans(connection, caller, creations)
+
+    def update_bean(self, caller: Caller, change: Change) -> None:
+        """Give an entity new values, as SOAP does."""
+        with self.transactions.writing() as connection:
+            entities.update_bean(connection, caller, change)
+
+    def may_create(self, caller: Caller, creation: Creation) -> bool:
+        """Whether the rules allow to create an entity; nothing is stored."""
+        with self.transactions.writing() as connection:
+            return entities.may_create(connection, caller, creation)
 
     def delete(self, caller: Caller, targets: Sequence[tuple[Entity, int]]) -> None:
         """Delete entities with all that hangs on them."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ijp.errors import PortalError
 from servicekit import serve as serving
+from servicekit import throw_away
 from servicekit.plugins import PluginError
 from servicekit.service import services
 from servicekit.settings import SettingsError
@@ -43,10 +46,23 @@ def ijpd() -> None:
 @SETTINGS
 @click.argument("names", nargs=-1, metavar="[SERVICE]...")
 @click.option("--bind", default="127.0.0.1:8080", show_default=True, help="Address and port.")
+@click.option("--port", type=click.IntRange(1, 65_535), help="Only the port: 127.0.0.1:PORT.")
+@click.option(
+    "--config",
+    "throw_away_config",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Instead of an installation, make one from this file that is thrown away at the end.",
+)
 @click.option("--threads", default=32, show_default=True, help="Requests served at once.")
 @click.option("--workers", default=1, show_default=True, help="Processes; 1 on SQLite.")
 def serve(
-    settings_file: Path, names: tuple[str, ...], bind: str, threads: int, workers: int
+    settings_file: Path,
+    names: tuple[str, ...],
+    bind: str,
+    port: int | None,
+    throw_away_config: Path | None,
+    threads: int,
+    workers: int,
 ) -> None:
     """Serve the named services at one address, or all of them.
 
@@ -57,20 +73,28 @@ def serve(
     for name in names:
         if name not in known:
             raise click.UsageError(f"no service {name!r} (there are: {', '.join(known)})")
-    if names == (DISPATCHER,):
+    if throw_away_config is None and names == (DISPATCHER,):
         serving.run_background(settings_file, "portal")
         return
     if DISPATCHER in names:
         raise click.UsageError("the dispatcher is served alone, or with everything")
+    options: dict[str, Any] = {"bind": _address(bind, port), "threads": threads, "workers": workers}
+    if throw_away_config is not None:
+        _serve_throw_away(throw_away_config, names, options)
+        return
     alone = bool(names)
-    serving.serve(
-        settings_file,
-        list(names or services()),
-        bind=bind,
-        threads=threads,
-        workers=workers,
-        background=not alone,
-    )
+    serving.serve(settings_file, list(names or services()), background=not alone, **options)
+
+
+def _address(bind: str, port: int | None) -> str:
+    return bind if port is None else f"127.0.0.1:{port}"
+
+
+def _serve_throw_away(config: Path, names: tuple[str, ...], options: dict[str, Any]) -> None:
+    os.environ.setdefault("IJP__PUBLIC_URL", f"http://{options['bind']}")
+    with throw_away.installation(config) as settings_file:
+        served = list(names or throw_away.names_of(config))
+        serving.serve(settings_file, served, background=not names, **options)
 
 
 @ijpd.group()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -31,6 +31,8 @@ class Service:
             with the given session, which finds those of this process without a socket.
         upgrade: Brings its database to the newest version.
         background: Starts its work beside the requests, if it has any.
+        add_accounts: Adds users to a new installation that is thrown away again: passwords by
+            authenticator and user name; None for a service that has no accounts.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Service:
     create_app: Callable[[Path, requests.Session], Flask]
     upgrade: Callable[[Path], None]
     background: Callable[[Path, requests.Session], Background] | None = None
+    add_accounts: Callable[[Path, Mapping[str, Mapping[str, str]]], None] | None = None
 
 
 def services() -> dict[str, Service]:
