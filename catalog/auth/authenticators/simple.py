@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 import tomllib
 import zlib
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from catalog.auth.authenticator import (
     no_match,
     username_and_password,
 )
+from catalog.auth.plugin_settings import secret
 from servicekit.settings import SettingsError
 
 
@@ -49,13 +49,8 @@ class SimpleAuthenticator(Authenticator):
 
 def _read(path: Path) -> dict[str, str]:
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & 0o077:
-            raise SettingsError(f"{path}: others may read it (mode {mode:o}); make it mode 600")
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        found = tomllib.loads(secret(path))
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: not TOML: {error}") from error
     wrong = [
         name
