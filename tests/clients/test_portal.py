@@ -60,6 +60,20 @@ def test_dataset_and_its_files_page_by_page(portal, client, fresh, monkeypatch):
     assert [one["id"] for one in page["datasets"]] == [made]
 
 
+def test_datafiles_are_found_a_page_at_a_time(portal, client, fresh):
+    name = fresh("searched")
+    made = portal.dataset(name, files={"a.txt": b"1", "b.txt": b"22", "c.txt": b"333"})
+    search = {"text": name, "p": "datafile.fileSize:ge:2", "limit": "1"}
+    first = client.find_datafiles(**search)
+    second = client.find_datafiles(**search, after=first["next"])
+    assert [one["name"] for one in (*first["datafiles"], *second["datafiles"])] == [
+        "c.txt",
+        "b.txt",
+    ]
+    assert (first["total"], second["next"]) == (2, None)
+    assert first["datafiles"][0]["dataset"]["id"] == made
+
+
 def test_what_can_be_searched_by(client):
     found = {one["key"]: one for one in client.searchable()}
     assert "between" in found["numChannels"]["operators"]

@@ -124,6 +124,10 @@ class PortalClient:
             after = found["next"]
         return files
 
+    def find_datafiles(self, **search: Any) -> Record:
+        """One page of datafiles; the arguments are those of the search page for datafiles."""
+        return dict(self._json("GET", "/datafiles", params=search))
+
     def searchable(self, entity: str = "Dataset") -> list[Record]:
         """What datasets or datafiles can be searched by, with the operators that fit."""
         return list(self._json("GET", "/parameters", params={"entity": entity})["parameters"])

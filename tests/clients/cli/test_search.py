@@ -81,6 +81,38 @@ def test_json_has_everything(ana, three):
     assert json.loads(ana.says("--json", "search", "finding", "--ids", "--type", "other")) == []
 
 
+@pytest.fixture(scope="module")
+def filed(portal):
+    """A dataset with two files; its id and theirs by name."""
+    made = portal.dataset("filed", files={"long.txt": b"x" * 3000, "short.txt": b"x"})
+    text = query("SELECT f.name, f.id FROM Datafile f WHERE f.dataset.id = {}", made)
+    return made, dict(portal.root.search(text))
+
+
+def test_files_are_found_as_datasets_are(ana, filed):
+    made, files = filed
+    words = ["search", "--files", "-d", str(made)]
+    long, short = files["long.txt"], files["short.txt"]
+    assert ana.says(*words, "--sort", "-datafile.fileSize").splitlines() == [
+        f"{long}\tlong.txt\t3000\ttext\tfiled\t",
+        f"{short}\tshort.txt\t1\ttext\tfiled\t",
+    ]
+    assert ana.says(*words, "--ids", "--where", "datafile.fileSize < 10") == f"{short}\n"
+    assert ana.says("search", "--files", "filed long", "--ids") == f"{long}\n"
+    assert "datafile.datafileFormat.name" in ana.says("search", "--files", "--fields")
+    found = json.loads(ana.says("--json", *words, "--where", "datafile.name = long.txt"))
+    assert [(one["id"], one["dataset"]["id"]) for one in found] == [(long, made)]
+
+
+def test_a_dataset_narrows_only_files(ana):
+    assert "--files" in ana.run("search", "-d", "1", code=2).stderr
+
+
+def test_no_file_found_is_said_to_people_only(ana):
+    done = ana.run("search", "--files", "--type", "nosuch")
+    assert (done.stdout, done.stderr) == ("", "no datafile matches that you may read\n")
+
+
 def test_nothing_found_is_said_to_people_only(ana):
     done = ana.run("search", "--type", "nosuch")
     assert (done.stdout, done.stderr) == ("", "no dataset matches that you may read\n")

@@ -33,6 +33,8 @@ _SIGNS = {wire: sign for sign, wire in _WIRE.items()}
 @click.command()
 @click.argument("text", required=False)
 @click.option("--type", "dataset_type", metavar="NAME", help="Only datasets of this type.")
+@click.option("--files", "of_files", is_flag=True, help="Find datafiles instead.")
+@click.option("-d", "--dataset", type=click.IntRange(1), help="With --files: only its files.")
 @click.option(
     "--where",
     "conditions",
@@ -63,6 +65,8 @@ def search(
     environment: Environment,
     text: str | None,
     dataset_type: str | None,
+    of_files: bool,
+    dataset: int | None,
     conditions: tuple[str, ...],
     items: tuple[str, ...],
     sort: str | None,
@@ -72,28 +76,38 @@ def search(
     fields: bool,
     query: str | None,
 ) -> None:
-    """Find datasets by type, words and typed parameters.
+    """Find datasets, or with --files datafiles, by type, words and typed parameters.
 
     \b
     ijp search --fields
     ijp search --type image --where "channels >= 2" --where "sharpness BETWEEN 1 and 5"
     ijp search nuclei --ids
+    ijp search --files --where "datafile.datafileFormat.name = CSV" --sort -datafile.fileSize
     ijp search --query "SELECT ds.name FROM Dataset ds WHERE ds.name LIKE 'c%'"
     """
+    if dataset is not None and not of_files:
+        raise click.UsageError("--dataset narrows the search for --files")
+    kind = "Datafile" if of_files else "Dataset"
     if fields:
-        _list_fields(environment)
+        _list_fields(environment, kind)
         return
     if query is not None:
         _search_catalog(environment, query)
         return
     rows = [_row(condition) for condition in conditions]
-    found = _pages(environment, _values(text, dataset_type, items, sort, rows), limit)
+    values = _values(text, dataset_type, items, sort, rows)
+    if dataset is not None:
+        values["dataset"] = str(dataset)
+    found = _pages(environment, kind, values, limit)
     if only_ids:
         ids = [one["id"] for one in found]
         environment.show(ids, [",".join(map(str, ids))] if ids else [])
         return
     first = [name for name, _, _ in rows] + [(sort or "").lstrip("-")]
-    _print_datasets(environment, found, columns, first)
+    if of_files:
+        _print_datafiles(environment, found, columns, first)
+    else:
+        _print_datasets(environment, found, columns, first)
 
 
 def _values(
@@ -114,13 +128,15 @@ def _values(
     return {name: value for name, value in values.items() if value}
 
 
-def _pages(environment: Environment, values: dict[str, Any], limit: int) -> list[Record]:
+def _pages(environment: Environment, kind: str, values: dict[str, Any], limit: int) -> list[Record]:
+    portal = environment.portal
+    search = portal.find_datafiles if kind == "Datafile" else portal.datasets
     found: list[Record] = []
     after: dict[str, str] = {}
     while True:
         size = str(min(_PAGE, limit - len(found)))
-        page = environment.portal.datasets(**values, **after, limit=size)
-        found += page["datasets"]
+        page = search(**values, **after, limit=size)
+        found += page[f"{kind.lower()}s"]
         if len(found) >= limit or not page["next"]:
             return found
         after = {"after": page["next"]}
@@ -163,20 +179,38 @@ def _print_datasets(
     environment.table(found, titles, rows, "no dataset matches that you may read")
 
 
-def _cells(dataset: Record, columns: Sequence[str]) -> list[str]:
-    values = {one["name"]: number(one["value"]) for one in dataset["parameters"]}
+def _print_datafiles(
+    environment: Environment, found: list[Record], columns: Sequence[str], first: Sequence[str]
+) -> None:
+    rows: Iterator[list[object]] = (
+        [
+            one["id"],
+            one["name"],
+            one["size"],
+            one["format"],
+            (one["dataset"] or {}).get("name"),
+            *(_cells(one, columns) if columns else [_few(one, first)]),
+        ]
+        for one in found
+    )
+    titles = ["datafile", "name", "bytes", "format", "dataset", *(columns or ["parameters"])]
+    environment.table(found, titles, rows, "no datafile matches that you may read")
+
+
+def _cells(found: Record, columns: Sequence[str]) -> list[str]:
+    values = {one["name"]: number(one["value"]) for one in found["parameters"]}
     return [values.get(name, "") for name in columns]
 
 
-def _few(dataset: Record, first: Sequence[str]) -> str:
+def _few(found: Record, first: Sequence[str]) -> str:
     """Some parameters in short; those that were asked about before others."""
-    parameters = sorted(dataset["parameters"], key=lambda one: one["name"] not in first)
+    parameters = sorted(found["parameters"], key=lambda one: one["name"] not in first)
     texts = [f"{one['name']}={value_of({**one, 'error': None})}" for one in parameters[:_SHOWN]]
     return ", ".join(texts) + (" …" if len(parameters) > _SHOWN else "")
 
 
-def _list_fields(environment: Environment) -> None:
-    found = environment.portal.searchable()
+def _list_fields(environment: Environment, kind: str) -> None:
+    found = environment.portal.searchable(kind)
     rows = (
         [
             one["key"],
