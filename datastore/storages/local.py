@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 _LOCATION = re.compile(r"[0-9]{1,19}/[0-9]{1,19}/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_SENT_OFF_BYTES = 8 << 20
 
 
 class LocalStorage(Storage):
@@ -87,6 +88,7 @@ class _LocalUpload(Upload):
         self._path = path
         self._part = _part(path)
         self._root = root
+        self._written = self._sent_off = 0
         self._open: int | None = _on_disk(lambda: _create(self._part))
 
     def write(self, block: bytes) -> None:
@@ -94,6 +96,19 @@ class _LocalUpload(Upload):
         while view:
             written = _on_disk(lambda: os.write(self._descriptor(), view))  # noqa: B023
             view = view[written:]
+            self._written += written
+        if self._written - self._sent_off >= _SENT_OFF_BYTES:
+            self._send_off()
+
+    def _send_off(self) -> None:
+        """Let the disk begin with what is written.
+
+        The system would keep much of a large file back, then make the writer wait, and the last
+        flush would take as long as all before it.
+        """
+        length = self._written - self._sent_off
+        os.posix_fadvise(self._descriptor(), self._sent_off, length, os.POSIX_FADV_DONTNEED)
+        self._sent_off = self._written
 
     def commit(self) -> None:
         _on_disk(lambda: os.fsync(self._descriptor()))
