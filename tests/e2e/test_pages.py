@@ -17,6 +17,9 @@ OWN = [
     "/find",
     "/find?type=image&p=width:le:600&sel={image}",
     "/find?p=width:le:x",
+    "/find/files",
+    "/find/files?item.Contents=PNG&p=datafile.fileSize:gt:1000&sel={image}&files={file}",
+    "/find/files?p=datafile.fileSize:gt:x&dataset={image}",
     "/datasets/{image}",
     "/datasets/{image}/provenance",
     "/investigations",
@@ -51,7 +54,8 @@ def known(site) -> dict[str, int]:
     bad = ana.submit("fail on purpose", options={"How": "exit code"})[0]
     for job in (good, bad):
         site.wait(ana, job)
-    return {"image": cell["id"], "good": good["id"], "bad": bad["id"]}
+    file = ana.datafiles(cell["id"])[0]
+    return {"image": cell["id"], "file": file["id"], "good": good["id"], "bad": bad["id"]}
 
 
 def _violations(page: Page) -> list[str]:
