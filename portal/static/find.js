@@ -55,14 +55,20 @@ function withSelection(address, ids) {
   return url.pathname + query + url.hash;
 }
 
+/** Ids by kind as the address has them. */
+const written = (chosen) =>
+  Object.fromEntries(KINDS.map((kind) => [kind, format([...chosen[kind]])]));
+
+function carry(links, ids) {
+  for (const link of links) link.href = withSelection(link.href, ids);
+}
+
 /** Carry the selection in every link and form of the page, and show what it can do. */
 async function select(chosen) {
-  const ids = Object.fromEntries(KINDS.map((kind) => [kind, format([...chosen[kind]])]));
+  const ids = written(chosen);
   const number = chosen.sel.size + chosen.files.size;
   history.replaceState(history.state, "", withSelection(location.href, ids));
-  for (const link of document.querySelectorAll('a[href^="/find"]')) {
-    link.href = withSelection(link.href, ids);
-  }
+  carry(document.querySelectorAll('a[href^="/find"]'), ids);
   for (const form of document.querySelectorAll('form[action^="/find"]')) {
     for (const kind of KINDS) keep(form, kind, ids[kind]);
   }
@@ -123,6 +129,7 @@ page.addEventListener("click", async (event) => {
   const detail = document.getElementById("detail");
   try {
     detail.innerHTML = await text(link.dataset.detail);
+    carry(detail.querySelectorAll('a[href^="/find"]'), written(selected()));
     const url = new URL(link.href);
     url.hash = "";
     history.replaceState(history.state, "", url);

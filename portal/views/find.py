@@ -202,7 +202,8 @@ def total(subject: Subject) -> ResponseReturnValue:
 def details(subject: Subject, id: int) -> ResponseReturnValue:
     """All that is known of one hit, for the panel below the table."""
     found = _one(require_user(), subject, id)
-    return render_template("find/_details.html", detail=found, subject=subject)
+    search = Search.parse(request.args, subject)
+    return render_template("find/_details.html", detail=found, subject=subject, search=search)
 
 
 @_both("/histogram.svg")

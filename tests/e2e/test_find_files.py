@@ -80,6 +80,10 @@ def test_files_found_by_a_list_and_a_parameter_are_worked_on(
     expect(panel).to_contain_text("2 selected")
     shot(page, "files-selected")
 
+    page.get_by_label("All about coins.png").click()
+    others = page.locator("#detail").get_by_role("link", name="All files of it")
+    expect(others).to_have_attribute("href", re.compile(r"dataset=\d+&files=\d+,\d+$"))
+
     # the selection goes along to the datasets and back
     page.get_by_role("navigation", name="What to find").get_by_text("Datasets").click()
     page.wait_for_url(re.compile(r"/find\?files="))

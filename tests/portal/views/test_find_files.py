@@ -136,9 +136,11 @@ def test_parts_for_scripts(ana, files):
     assert "a.txt" in ana.get(f"/find/files/selection?files={files['a.txt']}").text
     row = ana.get("/find/files/row?name=datafile.datafileFormat.name").text
     assert '<option value="text">' in row
-    about = html.fromstring(ana.get(f"/find/files/details/{files['b.txt']}").text)
+    about = html.fromstring(ana.get(f"/find/files/details/{files['b.txt']}?sel=7").text)
     assert "2 B" in text(about)
-    assert about.xpath(".//a[contains(., 'All files of it')]")
+    (others,) = about.xpath(".//a[contains(., 'All files of it')]/@href")
+    assert others.startswith("/find/files?dataset=")
+    assert others.endswith("&sel=7")
 
 
 def test_values_of_parameters_are_columns_to_sort_by(ana, opened, files, portal):
