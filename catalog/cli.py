@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
-from catalog import settings
+from catalog import dump_cli, settings
 from catalog.auth import sessions
 from catalog.auth.authenticators import db
 from catalog.transactions import Transactions
@@ -87,7 +87,7 @@ def log_out(settings_file: Path, full_name: str) -> None:
     click.echo(f"{full_name}: {ended} sessions ended")
 
 
-commands: list[click.Command] = [user]
+commands: list[click.Command] = [user, dump_cli.catalog]
 
 
 def _password() -> str:

@@ -36,6 +36,16 @@ def converters(entity: Entity) -> Mapping[str, tuple[str, Convert]]:
     }
 
 
+@cache
+def stamp_converters(entity: Entity) -> Mapping[str, tuple[str, Convert]]:
+    """The same for who made and last changed it, and when, which only an import may set."""
+    return {
+        name: (str(column.key), partial(_converted, _converter(column), name, entity.name))
+        for name, column in entity.attributes.items()
+        if column.key in SYSTEM_ATTRIBUTES and name != "id"
+    }
+
+
 def _converted(convert: Convert, name: str, entity_name: str, value: object) -> object:
     """The value to store.
 

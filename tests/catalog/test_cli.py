@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from catalog.cli import commands
 from ijp.errors import BadRequestError, ConflictError, NotFoundError
 
-(USER,) = commands
+USER = next(one for one in commands if one.name == "user")
 
 
 @pytest.fixture
