@@ -189,21 +189,39 @@ class Source:
 
     @property
     def tables(self) -> list[FromClause]:
-        """The tables that its columns come from so far."""
+        """The tables that its columns, and those at its own steps, come from so far."""
         own = [] if self._alias is None else [self._alias]
-        return [*own, self.id.table]
+        beyond = [
+            table
+            for (owner, _), step in self._steps.items()
+            if owner == id(self._tables) and step.is_joined
+            for table in step.tables
+        ]
+        return [*own, self.id.table, *beyond]
 
     @property
     def is_bare_inner(self) -> bool:
         """Its table was not joined, and a row without it must not be there."""
         return self._alias is None and not self._outer
 
+    @property
+    def is_joined(self) -> bool:
+        """Whether its table is joined."""
+        return self._alias is not None
+
     def column(self, name: str) -> Column[Any]:
         """A column of its table by SQL name."""
         return self.id if name == "id" else self.row.c[name]
 
     def step(self, relation: Relation, tables: Tables) -> Source:
-        """What a to-one relation leads to; the same step of the same tables is made once."""
+        """What a to-one relation leads to; the same step of the same tables is made once.
+
+        A SELECT inside this one goes on from the row that is joined here already, if it is: the
+        database then needs not find that row once more among all.
+        """
+        own = self._steps.get((id(self._tables), relation.name))
+        if own is not None and own.is_joined:
+            return own
         key = (id(tables), relation.name)
         if key not in self._steps:
             self._steps[key] = tables.step(self, relation)

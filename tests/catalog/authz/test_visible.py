@@ -454,6 +454,28 @@ def test_what_a_search_gives_is_what_the_rules_allow(module_engine, world, query
 
 @_PROPERTY
 @given(world=worlds())
+def test_what_a_search_over_a_relation_gives_is_what_the_rules_allow(module_engine, world):
+    store(module_engine, world)
+    query = "SELECT f.dataset.investigation.name, f.dataset.name, f.id FROM Datafile f"
+    for user in USERS:
+        oracle = Oracle(world, user)
+        sees = {name: oracle.readable(name) for name in ("Investigation", "Dataset", "Datafile")}
+        expected = []
+        for id, one in sorted(world.of("Datafile").items()):
+            dataset = world.of("Dataset")[one["dataset"]]
+            investigation = world.of("Investigation")[dataset["investigation"]]
+            if (
+                id in sees["Datafile"]
+                and one["dataset"] in sees["Dataset"]
+                and dataset["investigation"] in sees["Investigation"]
+            ):
+                expected.append([investigation["name"], dataset["name"], id])
+        with module_engine.connect() as connection:
+            assert search.search(connection, Caller(user), query, max_entities=1000) == expected
+
+
+@_PROPERTY
+@given(world=worlds())
 def test_what_include_and_get_give_is_what_the_rules_allow(module_engine, world):
     world.add("PublicStep", origin="Dataset", field="type")
     store(module_engine, world)

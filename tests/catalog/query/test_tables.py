@@ -95,6 +95,16 @@ def test_tables_of_rules(entity, rules, tables):
     assert _tables_of(f"SELECT x FROM {entity} x", *rules) == tables.split()
 
 
+def test_rule_goes_on_from_a_row_that_is_joined_already():
+    rules = [
+        f"SELECT x FROM Dataset x {OWN.format('x.')}",
+        f"SELECT x FROM Datafile x {OWN.format('x.dataset.')}",
+    ]
+    query = "SELECT x.dataset.name, x.name FROM Datafile x"
+    members = "investigation_user user_"
+    assert _tables_of(query, *rules) == f"datafile dataset {members} {members}".split()
+
+
 def test_rules_with_one_key_are_one_set():
     rules = [
         f"SELECT x FROM Dataset x {OWN.format('x.')}",
