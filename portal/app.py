@@ -24,6 +24,7 @@ from portal.service_account import ServiceAccount
 from portal.services import Services
 from portal.sessions import COOKIE, Sessions, bearer
 from portal.settings import PortalSettings
+from portal.single_sign_on import SingleSignOn
 from portal.wakeup import event_for
 from servicekit import database, logs, plugins
 from servicekit.service import Service
@@ -50,6 +51,7 @@ def create_app(settings_file: Path, http: requests.Session) -> Flask:
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["ijp"] = make_services(found, http)
+    app.extensions["single_sign_on"] = _single_sign_on(app, found)
     logs.install(app)
     document.install(app, blueprints.api(), "1")
     # after flask-smorest, whose answers to errors are replaced by ours
@@ -79,6 +81,18 @@ def make_services(found: PortalSettings, http: requests.Session) -> Services:
         engine=engine,
         sessions=sessions,
         jobs=Jobs(found, tables, definitions, sessions, engine, wake),
+    )
+
+
+def _single_sign_on(app: Flask, found: PortalSettings) -> SingleSignOn | None:
+    if found.single_sign_on is None:
+        return None
+    return SingleSignOn(
+        app,
+        found.single_sign_on,
+        public_url=found.public_url,
+        secrets_folder=found.secrets_folder,
+        ca_bundle=found.ca_bundle,
     )
 
 

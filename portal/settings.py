@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from marshmallow import Schema, fields, validate
 
+from portal.single_sign_on import SingleSignOnSchema, SingleSignOnSettings
 from servicekit import settings as reading
 from servicekit.client_address import Network, Networks
 from servicekit.embedded import SUFFIX
@@ -31,6 +32,7 @@ class PortalSettings:
         retry_seconds: How long a job's start is tried again before it fails.
         token_grace_seconds: How long an ended job's token can still read.
         trusted_proxies: Whose word is taken for the address that a browser's request comes from.
+        single_sign_on: The OpenID provider that browsers are sent to, if there is one.
     """
 
     base_folder: Path
@@ -56,6 +58,7 @@ class PortalSettings:
     token_grace_seconds: float = 30.0
     ca_bundle: str | None = None
     trusted_proxies: tuple[Network, ...] = ()
+    single_sign_on: SingleSignOnSettings | None = None
 
     @property
     def secure_cookies(self) -> bool:
@@ -102,6 +105,7 @@ class PortalSettingsSchema(Schema):
     token_grace_seconds = fields.Float(load_default=30.0, validate=validate.Range(min=0))
     ca_bundle = fields.String(load_default=None, allow_none=True)
     trusted_proxies = Networks()
+    single_sign_on = fields.Nested(SingleSignOnSchema, load_default=None)
 
 
 _FOLDERS = ("facility_folder", "work_folder", "secrets_folder")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 from urllib.parse import urlsplit
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response
 
 from ijp.catalog import Authenticator
-from ijp.errors import NotAuthenticatedError
-from portal import drafts
+from ijp.errors import NotAuthenticatedError, NotFoundError
+from portal import drafts, single_sign_on
 from portal.services import services
 from portal.sessions import current_user, login_required, require_user
+from portal.single_sign_on import SingleSignOn
 
 blueprint = Blueprint("login", __name__)
 
@@ -40,15 +43,24 @@ def _chosen(authenticators: tuple[Authenticator, ...]) -> Authenticator | None:
 def _try(authenticators: tuple[Authenticator, ...], chosen: Authenticator) -> ResponseReturnValue:
     typed = {key.name: request.form.get(_CREDENTIAL + key.name, "") for key in chosen.keys}
     try:
-        _, cookie = services().sessions.login(chosen.mnemonic, typed)
+        return _logged_in(chosen.mnemonic, typed, _destination())
     except NotAuthenticatedError as refusal:
         fault = f"That did not work: {refusal.message}. Check what you typed and try again."
         return _page(authenticators, chosen, fault=fault, typed=typed), 401
-    answer = redirect(_destination(), 303)
+
+
+def _logged_in(authenticator: str, credentials: Mapping[str, str], place: str) -> Response:
+    """Log in and go on.
+
+    Raises:
+        NotAuthenticatedError: The authenticator refused.
+    """
+    _, cookie = services().sessions.login(authenticator, credentials)
+    answer = redirect(place, 303)
     services().sessions.set_cookie(answer, cookie)
     answer.set_cookie(
         "ijp_authenticator",
-        chosen.mnemonic,
+        authenticator,
         max_age=365 * 24 * 3600,
         httponly=True,
         samesite="Lax",
@@ -57,10 +69,45 @@ def _try(authenticators: tuple[Authenticator, ...], chosen: Authenticator) -> Re
     return answer
 
 
+@blueprint.get("/login/single-sign-on")
+def begin_single_sign_on() -> Response:
+    """Send the browser to the OpenID provider.
+
+    Raises:
+        NotFoundError: The facility has none.
+        UnavailableError: It does not answer.
+    """
+    return _required_single_sign_on().begin(_destination())
+
+
+@blueprint.get(single_sign_on.CALLBACK)
+def finish_single_sign_on() -> ResponseReturnValue:
+    """Log in with what the browser brings from the provider; a refusal is told on the page."""
+    provider = _required_single_sign_on()
+    try:
+        credentials, place = provider.finish()
+        return _logged_in(provider.authenticator, credentials, place)
+    except NotAuthenticatedError as refusal:
+        authenticators = services().catalog.properties().authenticators
+        named = [one for one in authenticators if one.mnemonic == provider.authenticator]
+        fault = f"That did not work: {refusal.message}. Please begin again."
+        return _page(authenticators, next(iter(named), None), fault=fault), 401
+
+
+def _single_sign_on() -> SingleSignOn | None:
+    return cast(SingleSignOn | None, current_app.extensions["single_sign_on"])
+
+
+def _required_single_sign_on() -> SingleSignOn:
+    if (found := _single_sign_on()) is None:
+        raise NotFoundError("this facility has no single sign-on")
+    return found
+
+
 def _destination() -> str:
-    if draft := request.form.get(drafts.FIELD):
+    if draft := request.values.get(drafts.FIELD):
         return url_for(".draft", draft=draft)
-    return safe_path(request.form.get("next", "/"))
+    return safe_path(request.values.get("next", "/"))
 
 
 def _page(
@@ -72,6 +119,7 @@ def _page(
     hidden = [key.name for key in chosen.keys if key.hide] if chosen else []
     draft = request.values.get(drafts.FIELD)
     next_path = request.values.get("next")
+    provider = _single_sign_on()
     return render_template(
         "login.html",
         authenticators=authenticators,
@@ -80,6 +128,7 @@ def _page(
         focus=next(iter([*empty, *hidden, *names]), None),
         draft=draft,
         next_path=safe_path(next_path) if next_path else None,
+        by_provider=bool(provider and chosen and chosen.mnemonic == provider.authenticator),
         why="draft" if draft else "ended" if next_path not in (None, "/") else "",
         **more,
     )
