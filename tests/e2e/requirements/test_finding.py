@@ -101,7 +101,7 @@ def test_raw_and_processed_data_are_listed_each_with_what_can_run_on_them(
     raw, processed = web.open("/find?type=image"), web.open("/find?type=segmentation")
     assert set(rows(raw)) >= ALL
     assert f"cell segmented {segmented['id']}" in rows(processed)
-    raw, processed = (web.open(f"/find?sel={id}") for id in (images["cell"], made))
+    raw, processed = (web.open(f"/find?text=cell&sel={id}") for id in (images["cell"], made))
     for job_type in ("segment", "augment", "montage"):
         assert "/run/" in raw.link(job_type)
     assert "/run/montage" in processed.link("montage")
