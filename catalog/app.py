@@ -13,7 +13,7 @@ from catalog import settings
 from catalog.auth import authenticator
 from catalog.auth.authenticator import Surroundings
 from catalog.auth.login import Door, purge
-from catalog.rest import errors, limits
+from catalog.rest import cloner, errors, limits, operator, port
 from catalog.rest.routes import blueprint
 from catalog.services import Services
 from catalog.settings import CatalogSettings
@@ -42,7 +42,8 @@ def app_for(given: CatalogSettings) -> Flask:
     logs.install(app)
     limits.install(app, given.allowed_origins, given.max_request_bytes)
     errors.install(app)
-    app.register_blueprint(blueprint)
+    for part in (blueprint, port.blueprint, cloner.blueprint, operator.blueprint):
+        app.register_blueprint(part)
     app.register_blueprint(soap)
     return app
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -41,7 +41,7 @@ def dump(
     attributes: Attributes,
     max_entities: int,
     progress: Progress = lambda _name, _rows: None,
-) -> Iterator[bytes]:
+) -> Generator[bytes]:
     """A dump in pieces, all of the same moment: the transaction ends with the last one.
 
     A related object that the caller may not read is written as NULL, like one that is not there.

@@ -21,10 +21,13 @@ _MOST_SHOWN = 200
 
 def session_id(request: Request) -> str | None:
     """The session of a request: from the header, else from form or query; None if there is none."""
+    return bearer(request) or request.form.get("sessionId") or request.args.get("sessionId")
+
+
+def bearer(request: Request) -> str | None:
+    """The session in the header; None if there is none."""
     kind, _, given = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() == "bearer" and given.strip():
-        return given.strip()
-    return request.form.get("sessionId") or request.args.get("sessionId")
+    return given.strip() or None if kind.lower() == "bearer" else None
 
 
 def field(request: Request, name: str) -> str:

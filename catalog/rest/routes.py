@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, request
 
 from catalog.auth.authenticator import Authenticator
 from catalog.rest import requests
-from catalog.services import Services
+from catalog.rest.answers import json_answer, nothing, services
 from ijp.errors import BadRequestError
 from servicekit import client_address
 
@@ -22,22 +21,17 @@ MOST_QUERIES = 200
 MOST_IDS = 10_000
 
 
-def services() -> Services:
-    """The catalog that this application fronts."""
-    return cast(Services, current_app.extensions["catalog"])
-
-
 @blueprint.get("/version")
 def version() -> Response:
     """The version of the interface."""
-    return _json({"version": VERSION})
+    return json_answer({"version": VERSION})
 
 
 @blueprint.get("/properties")
 def properties() -> Response:
     """What a client needs to know before it logs in; also which of our additions there are."""
     settings = services().settings
-    return _json(
+    return json_answer(
         {
             "maxEntities": settings.max_entities,
             "lifetimeMinutes": _whole(settings.lifetime_minutes),
@@ -73,7 +67,7 @@ def login() -> Response:
     plugin, credentials = _credentials(document)
     address = client_address.of(request, services().settings.trusted_proxies)
     session_id = services().door.login(plugin, credentials, address)
-    return _json({"sessionId": session_id})
+    return json_answer({"sessionId": session_id})
 
 
 def _credentials(document: object) -> tuple[str, dict[str, str]]:
@@ -93,21 +87,21 @@ def _credentials(document: object) -> tuple[str, dict[str, str]]:
 def session_status(session_id: str) -> Response:
     """Whose session it is, and how long it lasts."""
     user_name, left = services().session_status(_own(session_id))
-    return _json({"userName": user_name, "remainingMinutes": left / timedelta(minutes=1)})
+    return json_answer({"userName": user_name, "remainingMinutes": left / timedelta(minutes=1)})
 
 
 @blueprint.put("/session/<session_id>")
 def refresh(session_id: str) -> Response:
     """Let a session last its full lifetime again."""
     services().refresh(_own(session_id))
-    return _nothing()
+    return nothing()
 
 
 @blueprint.delete("/session/<session_id>")
 def logout(session_id: str) -> Response:
     """End a session."""
     services().logout(_own(session_id))
-    return _nothing()
+    return nothing()
 
 
 def _own(session_id: str) -> str | None:
@@ -118,7 +112,7 @@ def _own(session_id: str) -> str | None:
 @blueprint.get("/user/<path:name>")
 def is_logged_in(name: str) -> Response:
     """Whether a user has a session."""
-    return _json({"loggedIn": services().is_logged_in(name)})
+    return json_answer({"loggedIn": services().is_logged_in(name)})
 
 
 @blueprint.get("/entityManager")
@@ -130,7 +124,7 @@ def search() -> Response:
             found: Any = reader.get(query, requests.id_of(id))
         else:
             found = reader.search(query)
-    return _json(found)
+    return json_answer(found)
 
 
 @blueprint.post("/entityManager")
@@ -138,7 +132,7 @@ def write() -> Response:
     """Create and change entities; gives the ids of the new ones."""
     caller = services().caller(requests.session_id(request))
     items = requests.items(requests.json_of(requests.field(request, "entities")))
-    return _json(services().write(caller, items))
+    return json_answer(services().write(caller, items))
 
 
 @blueprint.delete("/entityManager")
@@ -147,7 +141,7 @@ def delete() -> Response:
     caller = services().caller(requests.session_id(request))
     targets = requests.targets(requests.json_of(requests.field(request, "entities")))
     services().delete(caller, targets)
-    return _nothing()
+    return nothing()
 
 
 @blueprint.post("/searchEach")
@@ -156,7 +150,7 @@ def search_each() -> Response:
     with services().reading(requests.session_id(request)) as reader:
         document = requests.json_of(requests.field(request, "json"))
         found = reader.search_each(*_queries(document))
-    return _json(found)
+    return json_answer(found)
 
 
 def _queries(document: object) -> tuple[dict[str, str], list[int]]:
@@ -173,28 +167,5 @@ def _queries(document: object) -> tuple[dict[str, str], list[int]]:
     raise BadRequestError('json must be {"queries": {"name": "query", …}, "ids": [1, …]}')
 
 
-def _json(document: object) -> Response:
-    try:
-        text = json.dumps(document, allow_nan=False, separators=(",", ":"))
-    except ValueError:
-        text = json.dumps(_without_nan(document), allow_nan=False, separators=(",", ":"))
-    return Response(text, mimetype="application/json")
-
-
-def _without_nan(found: Any) -> Any:
-    """The same with null for NaN and infinity, which JSON does not have."""
-    if isinstance(found, float):
-        return found if found - found == 0 else None
-    if isinstance(found, list):
-        return [_without_nan(one) for one in found]
-    if isinstance(found, dict):
-        return {name: _without_nan(one) for name, one in found.items()}
-    return found
-
-
 def _whole(number: float) -> float | int:
     return int(number) if number == int(number) else number
-
-
-def _nothing() -> Response:
-    return Response(status=204)
