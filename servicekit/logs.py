@@ -17,7 +17,7 @@ _correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=N
 _user: ContextVar[str] = ContextVar("user", default="-")
 
 _SECRET = re.compile(
-    r"(?i)(sessionId[\"']?\s*[=:]\s*[\"']?|preparedId=|token[\"']?\s*[=:]\s*[\"']?|bearer\s+"
+    r"(?i)(session ?id[\"']?\s*[=:]\s*[\"']?|preparedId=|token[\"']?\s*[=:]\s*[\"']?|bearer\s+"
     r"|password[\"']?\s*[=:]\s*[\"']?|/session/)[^\s&\"',;}]+"
 )
 

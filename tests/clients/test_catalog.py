@@ -47,8 +47,9 @@ def test_session_from_its_begin_to_its_end(site):
     assert 119 < session.remaining_minutes() <= 120
     session.refresh()
     session.logout()
-    with pytest.raises(NotAuthenticatedError):
+    with pytest.raises(NotAuthenticatedError) as refusal:
         session.search("Dataset")
+    assert refusal.value.message == "Unable to find user by sessionid: …"
 
 
 def test_session_is_in_no_address(site):

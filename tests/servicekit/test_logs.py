@@ -20,6 +20,8 @@ _SECRET = "7bf8e647-29f3-4cd9-ad25-82020c84cd26"
         f"Authorization: Bearer {_SECRET}",
         f"/ids/getData?preparedId={_SECRET}",
         f"password={_SECRET}",
+        f"Unable to find user by sessionid: {_SECRET}",
+        f"Session id:{_SECRET} has expired",
         f"'token': '{_SECRET}'",
     ],
 )

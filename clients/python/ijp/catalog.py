@@ -27,6 +27,8 @@ from ijp.errors import (
 from ijp.transport import Transport, json_of
 
 _ID = re.compile(r":id\b")
+_SESSION_IN_MESSAGE = re.compile(r"(?is)(session ?id: ?).+?(?= has expired|\Z)")
+"""ICAT repeats the session in its messages, which go on into logs, pages and records of jobs."""
 
 Entity = dict[str, Any]
 """An entity as the wire has it: camelCase names, to-many relations as lists, dates as text."""
@@ -46,6 +48,8 @@ _ERRORS: dict[str, type[PortalError]] = {
 def _read_error(status: int, body: Mapping[str, Any]) -> PortalError:
     kind = _ERRORS.get(str(body.get("code")), InternalError)
     message = str(body.get("message") or f"the catalog answered {status}")
+    if kind is NotAuthenticatedError:
+        message = _SESSION_IN_MESSAGE.sub(r"\1…", message)
     error = kind(message, correlation_id=body.get("correlationId"))
     error.offset = body.get("offset")
     return error

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from catalog import app as catalog_app
 from catalog import settings
+from catalog.auth.login import purge
+from catalog.model import UserSession
 from servicekit.logs import redacted
 
 
@@ -152,3 +156,40 @@ def test_guesses_through_a_trusted_portal_are_counted_by_the_address_behind_it(r
     assert last.startswith("too many failed log-ins")
     assert _fails(rest, "198.51.100.2") == "The username and password do not match"
     app.extensions["catalog"].transactions.engine.dispose()
+
+
+def test_a_call_ends_with_the_rights_it_began_with(app, ana):
+    """Logging out elsewhere does not tear a long search; the next call is refused."""
+    services = app.extensions["catalog"]
+    with services.reading(ana.session_id) as reader:
+        services.logout(ana.session_id)
+        assert reader.search("SELECT COUNT(f) FROM Facility f") == [0]
+    assert ana.call("GET", "/session/me").status_code == 403
+
+
+def test_a_user_has_several_sessions_of_which_each_ends_alone(rest):
+    first, second = (rest.login("simple", username="ana", password="ana-pass") for _ in range(2))
+    assert first.call("DELETE", "/session/me").status_code == 204
+    assert second.call("GET", "/session/me").json["userName"] == "simple/ana"
+
+
+def test_a_session_that_has_run_out_can_be_revived_but_not_used(app, rest, ana):
+    with app.extensions["catalog"].transactions.writing() as connection:
+        ended = datetime.now(UTC) - timedelta(minutes=5)
+        connection.execute(update(UserSession).values(expires=ended))
+    answer = ana.call("GET", "/entityManager", query_string={"query": "Facility"})
+    assert answer.json["message"] == f"Session id:{ana.session_id} has expired"
+    assert ana.call("PUT", "/session/me").status_code == 204
+    assert ana.call("GET", "/session/me").json["remainingMinutes"] > 119
+
+
+def test_the_purge_drops_what_cannot_be_revived(app, rest, ana):
+    transactions = app.extensions["catalog"].transactions
+    with transactions.writing() as connection:
+        ended = datetime.now(UTC) - timedelta(hours=2)
+        connection.execute(update(UserSession).values(expires=ended))
+    root = rest.login("simple", username="root", password="root-pass")
+    purge(transactions)
+    answer = ana.call("PUT", "/session/me")
+    assert answer.json["message"] == f"Unable to find user by sessionid: {ana.session_id}"
+    assert root.call("GET", "/session/me").status_code == 200
