@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from marshmallow import Schema, fields, post_load, validate
+from marshmallow import Schema, ValidationError, fields, post_load, validate
 
 from servicekit import settings
 from servicekit.client_address import Network, Networks
@@ -28,6 +30,7 @@ class CatalogSettings:
             call this service from a browser.
         trusted_proxies: Whose word is taken for the address that a request comes from: proxies,
             and portals that log their users in here. Calls inside the process always are.
+        time_zone: Of dates that a SOAP client sends without zone; ICAT takes that of its host.
         base_folder: What relative paths are relative to.
     """
 
@@ -41,11 +44,23 @@ class CatalogSettings:
     max_request_bytes: int
     allowed_origins: frozenset[str]
     trusted_proxies: tuple[Network, ...]
+    time_zone: tzinfo
     base_folder: Path
 
     def path(self, given: str) -> Path:
         """A path of the settings; a relative one is in the folder of the settings file."""
         return self.base_folder / given
+
+
+class _Zone(fields.String):
+    """The name of a time zone, such as ``Europe/Berlin``."""
+
+    def _deserialize(self, value: Any, *arguments: Any, **others: Any) -> Any:
+        name = super()._deserialize(value, *arguments, **others)
+        try:
+            return ZoneInfo(str(name))
+        except (OSError, ValueError, ZoneInfoNotFoundError) as error:
+            raise ValidationError(f"there is no time zone {name!r}") from error
 
 
 class CatalogSettingsSchema(Schema):
@@ -65,6 +80,7 @@ class CatalogSettingsSchema(Schema):
     max_request_bytes = fields.Integer(load_default=64 * 2**20, validate=validate.Range(1024))
     allowed_origins = fields.List(fields.Url(require_tld=False), load_default=list)
     trusted_proxies = Networks()
+    time_zone = _Zone(load_default=UTC)
 
     @post_load
     def _frozen(self, loaded: dict[str, Any], **_: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from catalog.description import describe
 from catalog.query.schema import entities
 from catalog.services import Services
 from catalog.soap import answers, beans
+from catalog.soap.beans import BeanReader
 from catalog.soap.envelope import Call, Element, local_name, own_name, text_of
 from catalog.soap.interface import ACCESS_TYPES
 from catalog.version import VERSION
@@ -39,6 +40,11 @@ class Request:
     def session_id(self) -> str | None:
         """The session that was sent; None if there was none."""
         return self.call.text("sessionId")
+
+    @property
+    def reader(self) -> BeanReader:
+        """What reads entities that are to be stored."""
+        return BeanReader(self.services.settings.time_zone)
 
 
 Returns = Iterable[str]
@@ -139,19 +145,19 @@ def _properties(request: Request) -> Returns:
 
 def _create(request: Request) -> Returns:
     caller = request.services.caller(request.session_id)
-    made = beans.creations([request.call.element("bean")])
+    made = request.reader.creations([request.call.element("bean")])
     return answers.plain(request.services.create_beans(caller, made))
 
 
 def _create_many(request: Request) -> Returns:
     caller = request.services.caller(request.session_id)
-    made = beans.creations(request.call.elements("beans"))
+    made = request.reader.creations(request.call.elements("beans"))
     return answers.plain(request.services.create_beans(caller, made))
 
 
 def _update(request: Request) -> Returns:
     caller = request.services.caller(request.session_id)
-    request.services.update_bean(caller, beans.replacement(request.call.element("bean")))
+    request.services.update_bean(caller, request.reader.replacement(request.call.element("bean")))
     return ()
 
 
@@ -191,7 +197,7 @@ def _is_access_allowed(request: Request) -> Returns:
         if access is not Access.CREATE:
             ((entity, id),) = beans.targets([bean])
             return answers.plain([reader.allows(access, entity, id)])
-        (creation,) = beans.creations([bean])
+        (creation,) = request.reader.creations([bean])
         caller = reader.caller
     return answers.plain([request.services.may_create(caller, creation)])
 

@@ -14,6 +14,7 @@ from catalog.services import Services
 from catalog.soap import answers, envelope, operations, schema, wsdl
 from catalog.soap.envelope import EnvelopeError
 from ijp.errors import BadRequestError, InternalError, PortalError, TooLargeError
+from servicekit import client_address
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +41,9 @@ def call() -> Response:
     """An operation; a failure is a fault, always with status 500."""
     made = envelope.read(request.get_data())
     services = cast(Services, current_app.extensions["catalog"])
+    address = client_address.of(request, services.settings.trusted_proxies)
     try:
-        returns = operations.run(operations.Request(services, made, request.remote_addr or ""))
+        returns = operations.run(operations.Request(services, made, address))
     except PortalError as error:
         return _fault(error, numbered=made.operation in operations.NUMBERED)
     return Response(answers.answer(made.operation, returns), content_type=_XML)

@@ -40,6 +40,7 @@ def test_settings_of_other_services_are_not_minded(tmp_path):
         ("authenticators = []", "authenticators"),
         ('allowed_origins = ["*"]', "allowed_origins"),
         ('root_user = ["simple/root"]', "root_user: Unknown field"),
+        ('time_zone = "Mars/Olympus"', "there is no time zone 'Mars/Olympus'"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_and_is_named(tmp_path, line, fault):

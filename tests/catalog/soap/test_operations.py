@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from catalog import settings
+from catalog.app import app_for
 
 XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 XSI_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
@@ -499,3 +504,19 @@ def test_children_need_no_right_of_their_own(
     message = "INSUFFICIENT_PRIVILEGES -1: CREATE access to this DatasetType is not allowed."
     with pytest.raises(fault, match=message):
         soap_ana.create("datasetType", f"{_own(facility)}<name>raw</name>")
+
+
+def test_date_without_zone_is_in_that_of_the_settings(
+    settings_file: Path, monkeypatch: pytest.MonkeyPatch, soap: Any
+) -> None:
+    monkeypatch.setenv("CATALOG__TIME_ZONE", "Europe/Berlin")
+    made = app_for(settings.read(settings_file))
+    there = replace(soap, http=made.test_client())
+    root = there.login("simple", username="root", password="root-pass")
+    for name, moment in (("a", "2026-07-01"), ("b", "2026-01-01T12:00:00.5")):
+        root.create("study", f"<name>{name}</name><startDate>{moment}</startDate>")
+    assert root.values("SELECT s.startDate FROM Study s") == [
+        "2026-06-30T22:00:00.000Z",
+        "2026-01-01T11:00:00.500Z",
+    ]
+    made.extensions["catalog"].transactions.engine.dispose()
