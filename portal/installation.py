@@ -32,6 +32,8 @@ catalog_url = "http://catalog.embedded/icat"
 datastore_url = "http://datastore.embedded/ids"
 # Where browsers, and jobs, reach the portal.
 public_url = {public_url}
+# Proxies in front, such as nginx on this host, that tell from where a request comes.
+# trusted_proxies = ["127.0.0.1"]
 
 [catalog]
 root_users = ["simple/root"]

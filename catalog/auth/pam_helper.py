@@ -3,7 +3,7 @@
 It is a program of its own because PAM needs root for the passwords of others, which the service
 shall not be. It imports little, and takes from its caller just what is checked here: the PAM
 service and the least user id as arguments, which ``sudoers`` can fix, and on standard input a JSON
-object with ``username`` and ``password``. It answers ``{"user": "name"}``, or ``{"user": null}`` for no.
+object with ``username`` and ``password``. It answers ``{"user": "name"}``, with null for no.
 """
 
 from __future__ import annotations

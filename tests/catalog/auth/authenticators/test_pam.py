@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ from servicekit import database
 from servicekit.settings import SettingsError
 
 HELPER = Path(sys.executable).with_name("ijp-pam-helper")
+DOCS = Path(__file__).parents[4] / "docs" / "login.md"
 WORDS = "words of the account: é"
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make accounts")
@@ -42,11 +44,17 @@ def host() -> Iterator[Host]:
     subprocess.run(["useradd", "--no-create-home", user], check=True)
     try:
         _set_password(user)
-        service.write_text("auth required pam_unix.so nodelay\naccount required pam_unix.so\n")
+        service.write_text(_documented("pam").replace("pam_unix.so", "pam_unix.so nodelay"))
         yield Host(service.name, user)
     finally:
         service.unlink(missing_ok=True)
         subprocess.run(["userdel", user], check=True)
+
+
+def _documented(kind: str) -> str:
+    """The example of this kind in the documentation."""
+    (found,) = re.findall(rf"^```{kind}\n(.*?)^```$", DOCS.read_text(), re.MULTILINE | re.DOTALL)
+    return str(found)
 
 
 def _set_password(user: str) -> None:
@@ -120,7 +128,8 @@ def sudo(host) -> Iterator[list[str]]:
     """The helper as a service that is not root starts it, by the line of the documentation."""
     if not shutil.which("sudo"):
         pytest.fail("sudo is not installed; `make test` installs it as root")
-    line = f"nobody ALL=(root) NOPASSWD: {HELPER} {host.service} 1000\n"
+    line = _documented("sudoers").replace("ijp ALL", "nobody ALL")
+    line = line.replace("/opt/ijp/bin/ijp-pam-helper ijp", f"{HELPER} {host.service}")
     path = Path(f"/etc/sudoers.d/{host.service}")
     path.touch(mode=0o440)
     path.write_text(line)
