@@ -76,10 +76,19 @@ def _credentials(document: object) -> tuple[str, dict[str, str]]:
         pairs = given if isinstance(given, list) else [given]
         if isinstance(plugin, str) and all(isinstance(one, dict) for one in pairs):
             found = {name: value for one in pairs for name, value in one.items()}
-            if all(isinstance(value, str) for value in found.values()):
+            if all(_is_text(value) for value in [plugin, *found, *found.values()]):
                 return plugin, found
     raise BadRequestError(
         'json must be {"plugin": "…", "credentials": [{"name": "value"}, …]}, all of it text'
+    )
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is a string that databases can hold: without NUL and half characters."""
+    return (
+        isinstance(value, str)
+        and "\0" not in value
+        and value == value.encode("utf-8", "replace").decode()
     )
 
 
@@ -112,7 +121,7 @@ def _own(session_id: str) -> str | None:
 @blueprint.get("/user/<path:name>")
 def is_logged_in(name: str) -> Response:
     """Whether a user has a session."""
-    return json_answer({"loggedIn": services().is_logged_in(name)})
+    return json_answer({"loggedIn": _is_text(name) and services().is_logged_in(name)})
 
 
 @blueprint.get("/entityManager")
