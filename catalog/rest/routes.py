@@ -11,12 +11,12 @@ from flask import Blueprint, Response, request
 from catalog.auth.authenticator import Authenticator
 from catalog.rest import requests
 from catalog.rest.answers import json_answer, nothing, services
+from catalog.version import VERSION
 from ijp.errors import BadRequestError
 from servicekit import client_address
 
 blueprint = Blueprint("icat", __name__, url_prefix="/icat")
 
-VERSION = "6.2.0"
 MOST_QUERIES = 200
 MOST_IDS = 10_000
 

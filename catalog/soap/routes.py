@@ -15,6 +15,7 @@ from catalog.soap import answers, envelope, operations, schema, wsdl
 from catalog.soap.envelope import EnvelopeError
 from ijp.errors import BadRequestError, InternalError, PortalError, TooLargeError
 from servicekit import client_address
+from servicekit.logs import correlation_id
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ def _fault(error: PortalError, *, numbered: bool = False) -> Response:
     message = error.message
     if isinstance(error, DanglingReferenceError):
         code, message = "INTERNAL", f"Unexpected DB response: {message}"
+    elif code == "INTERNAL" and (number := correlation_id()):
+        message = f"{message} (request {number})"
     offset = error.offset if numbered and error.offset is not None else -1
     fault_code = error.fault_code if isinstance(error, EnvelopeError) else "Server"
     body = answers.fault(message, code, offset, fault_code)

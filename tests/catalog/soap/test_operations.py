@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from catalog import settings
 from catalog.app import app_for
@@ -520,3 +521,14 @@ def test_date_without_zone_is_in_that_of_the_settings(
         "2026-01-01T11:00:00.500Z",
     ]
     made.extensions["catalog"].transactions.engine.dispose()
+
+
+def test_fault_of_the_server_names_the_request_in_its_log(
+    app: Flask, soap: Any, fault: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    broken = replace(app.extensions["catalog"], transactions=None)
+    monkeypatch.setitem(app.extensions, "catalog", broken)
+    message = r"INTERNAL -1: something went wrong on the server \(request [0-9a-f]+\)"
+    with pytest.raises(fault, match=message):
+        soap.texts("getUserName")
+    assert "unexpected AttributeError" in caplog.text
