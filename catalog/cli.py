@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
-from catalog import dump_cli, settings
+from catalog import dump_cli, rules_cli, settings
 from catalog.auth import sessions
 from catalog.auth.authenticators import db
 from catalog.transactions import Transactions
@@ -87,7 +87,8 @@ def log_out(settings_file: Path, full_name: str) -> None:
     click.echo(f"{full_name}: {ended} sessions ended")
 
 
-commands: list[click.Command] = [user, dump_cli.catalog]
+dump_cli.catalog.add_command(rules_cli.explain_command)
+commands: list[click.Command] = [user, dump_cli.catalog, rules_cli.rules]
 
 
 def _password() -> str:

@@ -6,20 +6,22 @@ Everything goes through the catalog's public interface as the user who loads it.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import Schema, fields, validate
 
 from ijp.catalog import CatalogSession, Entity
 from ijp.errors import BadRequestError
 from ijp.query import query
 from jobdefs.shipped import examples_folder
+from servicekit import rule_file
+from servicekit.rule_file import RuleFile, RuleLine
 from servicekit.settings import SettingsError
+from servicekit.toml_file import checked
 from servicekit.wire import camel_case
 
 SERVICE_GROUP = "portal"
@@ -91,30 +93,13 @@ class _Document(Schema):
     investigations = fields.List(fields.Nested(_Investigation), load_default=list)
 
 
-class _Rule(Schema):
-    group = fields.String(load_default=None)
-    crud = fields.String(required=True, validate=validate.Regexp("^[CRUD]{1,4}$"))
-    what = fields.List(fields.String(), required=True)
-
-
-class _PublicStep(Schema):
-    origin = fields.String(required=True)
-    field = fields.String(required=True)
-
-
-class _Rules(Schema):
-    rules = fields.List(fields.Nested(_Rule), load_default=list)
-    public_steps = fields.List(fields.Nested(_PublicStep), load_default=list)
-
-
 @dataclass(frozen=True)
 class Description:
     """What the files of a facility say, and which files they are."""
 
     file: Path
     document: Mapping[str, Any]
-    rules_file: Path
-    rules: Mapping[str, Any]
+    rules: RuleFile
 
     @property
     def users(self) -> list[str]:
@@ -130,11 +115,11 @@ def read(folder: Path) -> Description:
     """
     file, own = folder / "facility.toml", folder / "rules.toml"
     rules_file = own if own.exists() else examples_folder() / "rules.toml"
-    document, rules = _checked(file, _Document()), _checked(rules_file, _Rules())
+    document, rules = checked(file, _Document()), rule_file.read(rules_file)
     _check_investigations(file, document)
     if rules_file == own:
-        _check_groups(own, document, rules)
-    return Description(file, document, rules_file, rules)
+        _check_groups(document, rules)
+    return Description(file, document, rules)
 
 
 def _check_investigations(file: Path, document: Mapping[str, Any]) -> None:
@@ -147,43 +132,14 @@ def _check_investigations(file: Path, document: Mapping[str, Any]) -> None:
             )
 
 
-def _check_groups(file: Path, document: Mapping[str, Any], rules: Mapping[str, Any]) -> None:
+def _check_groups(document: Mapping[str, Any], rules: RuleFile) -> None:
     groups = {one["name"] for one in document["groups"]} | {SERVICE_GROUP}
-    for rule in rules["rules"]:
-        if rule["group"] and rule["group"] not in groups:
+    for rule in rules.rules:
+        if rule.group and rule.group not in groups:
             raise SettingsError(
-                f"{file}: a rule is for the group {rule['group']!r}, which facility.toml does not "
-                f"have (it has: {', '.join(sorted(groups))})"
+                f"{rules.path}: a rule is for the group {rule.group!r}, which facility.toml does"
+                f" not have (it has: {', '.join(sorted(groups))})"
             )
-
-
-def _checked(path: Path, schema: Schema) -> dict[str, Any]:
-    document: dict[str, Any] = {}
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-        return dict(schema.load(document, unknown=RAISE))
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not TOML: {error}") from error
-    except ValidationError as error:
-        raise SettingsError(f"{path}: {'; '.join(_faults(error.messages, document))}") from error
-
-
-def _faults(messages: Any, found: Any, path: str = "") -> Iterator[str]:
-    """Each fault with the way to it; a member of a list by its name, if it has one."""
-    if not isinstance(messages, Mapping):
-        texts = messages if isinstance(messages, list) else [messages]
-        yield f"{path}: {' '.join(map(str, texts))}"
-        return
-    for key, inner in messages.items():
-        if isinstance(key, int) and isinstance(found, list):
-            member = found[key]
-            name = member.get("name") if isinstance(member, dict) else None
-            yield from _faults(inner, member, f"{path}[{name or key + 1}]")
-        else:
-            member = found.get(key) if isinstance(found, dict) else None
-            yield from _faults(inner, member, f"{path}.{key}".lstrip("."))
 
 
 def load(session: CatalogSession, description: Description, service_user: str) -> Iterator[str]:
@@ -208,7 +164,6 @@ class _Loader:
         self._session = session
         self._file = description.file
         self._document = description.document
-        self._rules_file = description.rules_file
         self._rules = description.rules
         self._service_user = service_user
         self._facility: int = 0
@@ -336,27 +291,26 @@ class _Loader:
 
     def _allow(self) -> Iterator[str]:
         known = {
-            (group, flags, what)
+            RuleLine.of(group, flags, what)
             for group, flags, what in self._session.search(
                 "SELECT g.name, r.crudFlags, r.what FROM Rule r LEFT JOIN r.grouping g"
             )
         }
-        for rule in self._rules["rules"]:
-            if rule["group"] and not self._has_group(rule["group"]):
+        for rule in self._rules.rules:
+            if rule in known or (rule.group and not self._has_group(rule.group)):
                 continue
-            for what in rule["what"]:
-                if (rule["group"], rule["crud"], what) not in known:
-                    values: dict[str, Any] = {"what": what, "crudFlags": rule["crud"]}
-                    if rule["group"]:
-                        values["grouping"] = {"id": self._id("Grouping", rule["group"])}
-                    with self._blamed(f"rule {what!r}", self._rules_file):
-                        self._session.create("Rule", **values)
-                    yield f"Rule {rule['crud']} {what}"
-        for step in self._rules["public_steps"]:
-            if not self._session.search(_select("PublicStep", step)):
-                with self._blamed(f"public step {step['origin']}", self._rules_file):
-                    self._session.create("PublicStep", **step)
-                yield f"PublicStep {step['origin']} {step['field']}"
+            values: dict[str, Any] = {"what": rule.what, "crudFlags": rule.flags}
+            if rule.group:
+                values["grouping"] = {"id": self._id("Grouping", rule.group)}
+            with self._blamed(f"rule {rule.what!r}", self._rules.path):
+                self._session.create("Rule", **values)
+            yield f"Rule {rule.flags} {rule.what}"
+        for step in self._rules.public_steps:
+            values = {"origin": step.origin, "field": step.field}
+            if not self._session.search(_select("PublicStep", values)):
+                with self._blamed(f"public step {step.origin}", self._rules.path):
+                    self._session.create("PublicStep", **values)
+                yield f"PublicStep {step.origin} {step.field}"
 
     def _has_group(self, name: str) -> bool:
         return bool(

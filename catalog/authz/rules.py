@@ -106,18 +106,7 @@ class Rights:
 
     def permitted(self, access: Access, entity: str, ids: Collection[int]) -> set[int]:
         """Those of the ids that exist and are permitted."""
-        return self._among(self.visible(access), entity, ids)
-
-    def _among(self, visible: Visibility, entity: str, ids: Collection[int]) -> set[int]:
-        if not ids:
-            return set()
-        tables = Tables(Aliases())
-        source = tables.all_of(entities()[entity])
-        sql = select(source.id).where(is_listed(self._executor, source.id, ids))
-        condition = visible(source)
-        if condition is not None:
-            sql = sql.where(condition)
-        return set(self._executor.execute(finish(sql, tables)).scalars())
+        return among(self._executor, self.visible(access), entity, ids)
 
     def allows(self, access: Access, entity: str, id: int) -> bool:
         """Whether the rules allow an access to one object, those that hang on it aside.
@@ -129,7 +118,7 @@ class Rights:
         visible = self.visible(access)
         if access is Access.READ and visible(Tables(Aliases()).all_of(entities()[entity])) is None:
             return True
-        return bool(self._among(visible, entity, [id]))
+        return bool(among(self._executor, visible, entity, [id]))
 
     def require(
         self,
@@ -167,7 +156,7 @@ class Rights:
             for one in self._rules
             if Access.UPDATE.value in one.flags and one.definition.attribute == name
         )
-        return bool(self._among(VisibleRows(found, self.environment), entity, [id]))
+        return bool(among(self._executor, VisibleRows(found, self.environment), entity, [id]))
 
     def require_delete(self, entity: str, ids: Collection[int]) -> None:
         """Check DELETE of these objects and of everything that is deleted along with them.
@@ -194,6 +183,19 @@ class Rights:
             owned = is_listed(self._executor, table.c[relation.column], ids)
             found = self._executor.execute(select(table.c.id).where(owned)).scalars()
             yield relation.target, set(found)
+
+
+def among(executor: Executor, visible: Visibility, entity: str, ids: Collection[int]) -> set[int]:
+    """Those of the ids that exist and are visible."""
+    if not ids:
+        return set()
+    tables = Tables(Aliases())
+    source = tables.all_of(entities()[entity])
+    sql = select(source.id).where(is_listed(executor, source.id, ids))
+    condition = visible(source)
+    if condition is not None:
+        sql = sql.where(condition)
+    return set(executor.execute(finish(sql, tables)).scalars())
 
 
 def _refused(access: Access, entity: str, implied_by: Access | None) -> NotAuthorizedError:

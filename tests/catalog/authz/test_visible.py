@@ -534,6 +534,36 @@ def test_other_access_is_what_the_rules_allow(module_engine, world):
                 _check_delete(world, oracle, rights, id)
 
 
+DECISIONS = int(os.environ.get("IJP_DECISIONS", "20000"))
+_ABOUT = ("Investigation", "Sample", "Dataset", "Datafile")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("module_engine", ["sqlite"], indirect=True)
+def test_many_thousand_decisions_are_those_of_the_rules(module_engine):
+    decisions = 0
+
+    @settings(_PROPERTY, max_examples=10_000, database=None)
+    @given(world=worlds())
+    def decide(world: World) -> None:
+        nonlocal decisions
+        if decisions >= DECISIONS:
+            return
+        store(module_engine, world)
+        with module_engine.connect() as connection:
+            for user in USERS:
+                oracle, rights = Oracle(world, user), Rights(connection, Caller(user))
+                for access, entity in itertools.product(Access, _ABOUT):
+                    ids = {*world.of(entity), 99}
+                    expected = oracle.readable(entity, access.value)
+                    assert rights.permitted(access, entity, ids) == expected
+                    decisions += len(ids)
+
+    decide()
+    assert decisions >= DECISIONS
+
+
 def _check_delete(world: World, oracle: Oracle, rights: Rights, id: int) -> None:
     files = set(world.many("Dataset", id, "datafiles"))
     allowed = id in oracle.readable("Dataset", "D") and files <= oracle.readable("Datafile", "D")
