@@ -13,8 +13,7 @@ from catalog import settings
 from catalog.auth import authenticator
 from catalog.auth.authenticator import Surroundings
 from catalog.auth.login import Door, purge
-from catalog.rest import cloner, errors, limits, operator, port
-from catalog.rest.routes import blueprint
+from catalog.rest import cloner, errors, limits, openapi, operator, port, routes
 from catalog.services import Services
 from catalog.settings import CatalogSettings
 from catalog.soap.routes import blueprint as soap
@@ -42,8 +41,8 @@ def app_for(given: CatalogSettings) -> Flask:
     logs.install(app)
     limits.install(app, given.allowed_origins, given.max_request_bytes)
     errors.install(app)
-    for part in (blueprint, port.blueprint, cloner.blueprint, operator.blueprint):
-        app.register_blueprint(part)
+    for part in (routes, port, cloner, operator, openapi):
+        app.register_blueprint(part.blueprint)
     app.register_blueprint(soap)
     return app
 
