@@ -88,11 +88,13 @@ def username_and_password(credentials: Mapping[str, str]) -> tuple[str, str]:
     """The two that must be there.
 
     Raises:
-        NotAuthenticatedError: One is missing or empty.
+        NotAuthenticatedError: One is missing or empty, or no account can have this name.
     """
     for name in ("username", "password"):
         if not credentials.get(name):
             raise NotAuthenticatedError(f"{name} cannot be null or empty.")
+    if not credentials["username"].isprintable():
+        raise no_match()
     return credentials["username"], credentials["password"]
 
 

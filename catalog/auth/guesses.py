@@ -69,7 +69,8 @@ class Attempt:
         """
         if username is None:
             return cls(ANY, network_of(address))
-        plain = " ".join(unicodedata.normalize("NFKC", username).casefold().split())
+        spaced = "".join(one if one.isprintable() else " " for one in username)
+        plain = " ".join(unicodedata.normalize("NFKC", spaced).casefold().split())
         return cls(f"{authenticator}/{plain}"[:255], network_of(address))
 
     @property

@@ -46,11 +46,15 @@ def is_hash(text: str) -> bool:
 
 def matches(stored: str, password: str) -> bool:
     """Whether the password is the one of the hash."""
-    if len(password) > MAXIMUM_LENGTH or "\0" in password:
+    if len(password) > MAXIMUM_LENGTH or "\0" in password or _has_surrogates(password):
         return False
     if stored.startswith("$"):
         return sha_crypt.matches(stored, password)
     return check_password_hash(stored, password)
+
+
+def _has_surrogates(text: str) -> bool:
+    return any("\ud800" <= one <= "\udfff" for one in text)
 
 
 @cache

@@ -137,3 +137,23 @@ def test_a_parent_takes_its_children_along(engine, facility_id):
         connection.execute(Facility.__table__.delete())
         assert connection.execute(DatasetType.__table__.select()).all() == []
         assert len(connection.execute(Study.__table__.select()).all()) == 1
+
+
+def test_accounts_that_were_disabled_stay_so_through_both_ways(engine):
+    config = database.alembic_config(engine, "catalog")
+    command.downgrade(config, "0002")
+    with database.writing(engine).begin() as connection:
+        connection.exec_driver_sql("INSERT INTO password VALUES ('ana', 'a hash'), ('bob', NULL)")
+    command.upgrade(config, "head")
+    statement = "SELECT user_name, hash, is_disabled FROM password ORDER BY user_name"
+    with database.writing(engine).begin() as connection:
+        rows = connection.exec_driver_sql(statement).all()
+        assert [(name, hash, bool(off)) for name, hash, off in rows] == [
+            ("ana", "a hash", False),
+            ("bob", None, True),
+        ]
+        connection.exec_driver_sql("UPDATE password SET is_disabled = true")
+    command.downgrade(config, "0002")
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT user_name, hash FROM password").all()
+    assert sorted(tuple(row) for row in rows) == [("ana", None), ("bob", None)]

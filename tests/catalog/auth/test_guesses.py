@@ -162,7 +162,7 @@ def test_a_client_with_a_network_of_its_own_has_one_address(connection):
 
 
 def test_absurd_names_are_counted_too(connection):
-    absurd = Attempt.of("db", "x" * 5000 + "\u0130", "a" * 500)
+    absurd = Attempt.of("db", "\0\ud800" + "x" * 5000 + "\u0130", "a" * 500)
     _fail(connection, 20, absurd)
     assert _is_refused(connection, absurd)
 

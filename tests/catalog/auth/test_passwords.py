@@ -25,7 +25,7 @@ def test_a_password_of_a_wrong_length_is_refused_without_being_told(length):
     assert "pp" not in refusal.value.message
 
 
-@pytest.mark.parametrize("password", ["p" * 5000, "long\0enough"])
+@pytest.mark.parametrize("password", ["p" * 5000, "long\0enough", "long\ud800enough"])
 def test_absurd_passwords_match_nothing(password):
     assert not passwords.matches(passwords.of_nobody(), password)
 

@@ -193,3 +193,22 @@ def test_the_purge_drops_what_cannot_be_revived(app, rest, ana):
     answer = ana.call("PUT", "/session/me")
     assert answer.json["message"] == f"Unable to find user by sessionid: {ana.session_id}"
     assert root.call("GET", "/session/me").status_code == 200
+
+
+@pytest.mark.parametrize("text", ["\x01", "\u202eana", "\n", "x" * 20_000])
+@pytest.mark.parametrize("plugin", ["simple", "db"])
+def test_names_and_passwords_that_cannot_be_are_refused_as_any_other(rest, plugin, text):
+    for pair in ({"username": text, "password": "x"}, {"username": "ana", "password": text}):
+        pairs = [{name: value} for name, value in pair.items()]
+        answer = _log_in(rest, {"plugin": plugin, "credentials": pairs})
+        assert (answer.status_code, answer.json["code"]) == (403, "SESSION")
+        assert answer.json["message"] == "The username and password do not match"
+
+
+def test_guesses_at_one_process_count_at_every_other(rest, settings_file):
+    other = catalog_app.app_for(settings.read(settings_file))
+    clients = [rest, replace(rest, http=other.test_client())]
+    for number in range(8):
+        last = _fails(clients[number % 2], "")
+    assert last.startswith("too many failed log-ins as simple/ana")
+    other.extensions["catalog"].transactions.engine.dispose()
