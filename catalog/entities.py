@@ -27,6 +27,9 @@ from ijp.errors import (
 
 _CHUNK = 1000
 
+_GRANTS = frozenset({"PublicStep", "Rule", "UserGroup"})
+"""What gives rights: nobody makes these along with others without a right to them."""
+
 
 def write(connection: Connection, caller: Caller, items: Sequence[Item]) -> list[int]:
     """Create and change entities in the order given.
@@ -60,8 +63,8 @@ def create_beans(
 ) -> list[int]:
     """Create entities with their children as ICAT's SOAP interface does.
 
-    CREATE must be allowed for the entities that are given; their children come along. Of what is
-    wrong, a key that is there already is told first.
+    CREATE must be allowed for the entities that are given; their children come along, but for
+    those that give rights. Of what is wrong, a key that is there already is told first.
 
     Returns:
         The ids of the entities that are given, in order.
@@ -175,7 +178,8 @@ class _Writer:
         self._insert(creations, made)
         if self._as_beans:
             given = {creation.id: creation.offset for creation in creations}
-            made = {creation.entity.name: given for creation in creations}
+            made = {name: offsets for name, offsets in made.items() if name in _GRANTS}
+            made |= {creation.entity.name: given for creation in creations}
         for name, offsets in made.items():
             self._require_create(name, offsets)
         return [creation.id for creation in creations]

@@ -532,3 +532,19 @@ def test_fault_of_the_server_names_the_request_in_its_log(
     with pytest.raises(fault, match=message):
         soap.texts("getUserName")
     assert "unexpected AttributeError" in caplog.text
+
+
+def test_nobody_gives_rights_along_with_what_may_be_created(
+    soap_root: Any, soap_ana: Any, fault: Any
+) -> None:
+    for what in ("Grouping", "User"):
+        soap_root.create("rule", f"<crudFlags>C</crudFlags><what>{what}</what>")
+    group = soap_root.create("grouping", "<name>powerful</name>")
+    rule = "<rules><crudFlags>CRUD</crudFlags><what>Facility</what></rules>"
+    member = f"<userGroups><grouping><id>{group}</id></grouping></userGroups>"
+    with pytest.raises(fault, match="CREATE access to this Rule is not allowed"):
+        soap_ana.create("grouping", f"<name>g</name>{rule}")
+    with pytest.raises(fault, match="CREATE access to this UserGroup is not allowed"):
+        soap_ana.create("user", f"<name>simple/ana</name>{member}")
+    soap_ana.create("user", "<name>simple/ana</name>")
+    assert soap_root.values("SELECT COUNT(r) FROM Rule r") == ["2"]
