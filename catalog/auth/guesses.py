@@ -93,8 +93,11 @@ def network_of(address: str) -> str:
     return str(found)
 
 
-def check(connection: Connection, attempt: Attempt) -> None:
+def check(connection: Connection, attempt: Attempt) -> datetime | None:
     """Let an attempt pass, or refuse it because there were too many failures lately.
+
+    Returns:
+        None, or after waiting the moment of the last failure, for ``take_turn``.
 
     Raises:
         NotAuthenticatedError: Says how many seconds to wait.
@@ -116,6 +119,20 @@ def check(connection: Connection, attempt: Attempt) -> None:
         left = bucket.wait(row.failures, age) if bucket else wait_after(row.failures) - age
         if left > timedelta(0):
             raise _refusal(key, left)
+    return own.last_failure if own is not None and own.failures >= FREE_FAILURES else None
+
+
+def take_turn(connection: Connection, attempt: Attempt, last_failure: datetime) -> None:
+    """Take the one try that there is after waiting: of many at once one gets it.
+
+    Raises:
+        NotAuthenticatedError: Another one did.
+    """
+    key = (attempt.account, attempt.address)
+    free = and_(_this(key), LoginAttempts.last_failure == last_failure)
+    statement = update(LoginAttempts).where(free).values(last_failure=datetime.now(UTC))
+    if not connection.execute(statement).rowcount:
+        raise _refusal(key, timedelta(seconds=1))
 
 
 def _refusal(key: tuple[str, str], left: timedelta) -> NotAuthenticatedError:

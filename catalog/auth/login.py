@@ -46,8 +46,7 @@ class Door:
             raise NotAuthenticatedError(f"Authenticator mnemonic {name} not recognised")
         attempt = _attempt(name, authenticator, credentials, address)
         if attempt:
-            with self._transactions.reading() as connection:
-                guesses.check(connection, attempt)
+            self._let_try(attempt)
         try:
             user_name = authenticator.authenticate(credentials)
         except NotAuthenticatedError:
@@ -62,6 +61,13 @@ class Door:
             session_id = sessions.open_session(connection, user_name, self._lifetime)
         log.info("%s logged in from %s", user_name, address)
         return session_id
+
+    def _let_try(self, attempt: Attempt) -> None:
+        with self._transactions.reading() as connection:
+            waited_since = guesses.check(connection, attempt)
+        if waited_since:
+            with self._transactions.writing() as connection:
+                guesses.take_turn(connection, attempt, waited_since)
 
 
 def purge(transactions: Transactions) -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import update
+
+from catalog.model import LoginAttempts
 from servicekit import database
 
 
@@ -45,6 +49,19 @@ def test_wrong_log_ins_at_once_are_all_counted(rest):
     assert {answer.status_code for answer in answers} == {403}
     last = rest.http.post("/icat/session", data=form)
     assert last.json["message"].startswith("too many failed log-ins")
+
+
+def test_of_many_guesses_at_once_after_waiting_one_is_tried(app, rest):
+    form = {"json": '{"plugin":"simple","credentials":[{"username":"x"},{"password":"y"}]}'}
+    for _ in range(9):
+        rest.http.post("/icat/session", data=form)
+    with app.extensions["catalog"].transactions.writing() as connection:
+        an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+        connection.execute(update(LoginAttempts).values(failures=9, last_failure=an_hour_ago))
+    answers = _together(10, lambda _: rest.http.post("/icat/session", data=form))
+    messages = [answer.json["message"] for answer in answers]
+    assert messages.count("The username and password do not match") == 1
+    assert sum(one.startswith("too many failed log-ins as simple/x") for one in messages) == 9
 
 
 def test_reading_requests_do_not_wait_for_a_writer(app, root):
