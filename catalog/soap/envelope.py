@@ -14,6 +14,9 @@ Element = etree._Element
 MOST_ELEMENTS = 1_000_000
 """The most elements, and the most attributes, of a request; each takes memory."""
 
+MOST_NAMESPACES = 100
+"""The most prefixes that count for an operation; each is looked at for each entity."""
+
 _SHOWN = 100
 _TRUE = ("true", "1")
 
@@ -73,7 +76,7 @@ def read(body: bytes) -> Call:
 
     Raises:
         EnvelopeError: It is not well-formed, no envelope, or for no operation there is.
-        TooLargeError: It has too many elements or attributes.
+        TooLargeError: It has too many elements, attributes or prefixes.
     """
     root = _parsed(body)
     if root.tag != f"{{{SOAP}}}Envelope":
@@ -131,6 +134,8 @@ def _call(element: Element) -> Call:
         )
     if name not in OPERATIONS:
         raise EnvelopeError(f"there is no operation {_shown(name)}")
+    if len(element.nsmap) > MOST_NAMESPACES:
+        raise TooLargeError(f"a request declares at most {MOST_NAMESPACES} prefixes")
     known = {part.name: part for part in OPERATIONS[name].parameters}
     arguments: dict[str, list[Element]] = {}
     for child in element:

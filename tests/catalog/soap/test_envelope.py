@@ -122,6 +122,13 @@ def test_request_of_very_many_elements_is_refused_unread(soap: Any, fault: Any) 
         soap.post(_envelope(f"<a{attributes}/>"))
 
 
+def test_request_of_very_many_prefixes_is_refused(soap: Any, fault: Any) -> None:
+    prefixes = "".join(f" xmlns:a{number}='urn:{number}'" for number in range(100_000))
+    body = _envelope(_CALL).replace(b"<S:Envelope", f"<S:Envelope{prefixes}".encode())
+    with pytest.raises(fault, match="a request declares at most 100 prefixes"):
+        soap.post(body)
+
+
 def test_request_that_is_too_long_is_a_fault(
     soap: Any, fault: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
