@@ -86,6 +86,8 @@ class Base(DeclarativeBase):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "__tablename__" in cls.__dict__:
+            # The id of what was deleted is never another's: jobs and links go by it.
+            cls.metadata.tables[cls.__tablename__].dialect_options["sqlite"]["autoincrement"] = True
             ENTITIES[cls.__name__] = cls
 
 

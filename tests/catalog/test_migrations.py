@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 from alembic import command
-from sqlalchemy import Engine, insert, inspect
+from sqlalchemy import Engine, delete, insert, inspect
 from sqlalchemy.exc import DBAPIError
 
 from catalog.model import Base, DatasetType, Facility, ParameterType, Study
@@ -52,6 +52,16 @@ def test_upgrades_at_the_same_time_wait_for_each_other(database_url):
     engine = database.engine_for(database_url, "catalog")
     assert "dataset" in inspect(engine).get_table_names()
     engine.dispose()
+
+
+def test_id_of_what_was_deleted_is_never_anothers(engine):
+    with engine.execution_options(writes=True).begin() as connection:
+        ids = []
+        for _ in range(2):
+            made = connection.execute(insert(Facility).values(name="F", **STAMPS))
+            ids.append(made.inserted_primary_key[0])
+            connection.execute(delete(Facility))
+    assert ids[0] < ids[1]
 
 
 def test_everything_can_be_taken_back_and_made_again(engine):

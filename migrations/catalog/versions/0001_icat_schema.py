@@ -95,6 +95,7 @@ def upgrade() -> None:
         sa.Column("doi", sa.String(length=255)),
         *_identity(),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_data_collection")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "facility",
@@ -106,6 +107,7 @@ def upgrade() -> None:
         *_identity(),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_facility")),
         sa.UniqueConstraint("name", name=op.f("uq_facility_name")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "failed_login",
@@ -132,6 +134,7 @@ def upgrade() -> None:
             "award_number",
             name=op.f("uq_funding_reference_funder_name_award_number"),
         ),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "grouping",
@@ -139,6 +142,7 @@ def upgrade() -> None:
         *_identity(),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_grouping")),
         sa.UniqueConstraint("name", name=op.f("uq_grouping_name")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "password",
@@ -153,6 +157,7 @@ def upgrade() -> None:
         *_identity(),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_public_step")),
         sa.UniqueConstraint("origin", "field", name=op.f("uq_public_step_origin_field")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "technique",
@@ -162,6 +167,7 @@ def upgrade() -> None:
         *_identity(),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_technique")),
         sa.UniqueConstraint("name", name=op.f("uq_technique_name")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "user_",
@@ -175,6 +181,7 @@ def upgrade() -> None:
         *_identity(),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_user_")),
         sa.UniqueConstraint("name", name=op.f("uq_user__name")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "user_session",
@@ -200,6 +207,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "facility_id", "name", "version", name=op.f("uq_application_facility_id_name_version")
         ),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "data_publication_type",
@@ -217,6 +225,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "facility_id", "name", name=op.f("uq_data_publication_type_facility_id_name")
         ),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "datafile_format",
@@ -239,6 +248,7 @@ def upgrade() -> None:
             "version",
             name=op.f("uq_datafile_format_facility_id_name_version"),
         ),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "dataset_type",
@@ -254,6 +264,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dataset_type")),
         sa.UniqueConstraint("facility_id", "name", name=op.f("uq_dataset_type_facility_id_name")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "facility_cycle",
@@ -271,6 +282,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_facility_cycle")),
         sa.UniqueConstraint("facility_id", "name", name=op.f("uq_facility_cycle_facility_id_name")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "instrument",
@@ -292,6 +304,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_instrument")),
         sa.UniqueConstraint("facility_id", "name", name=op.f("uq_instrument_facility_id_name")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "investigation_type",
@@ -309,6 +322,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "name", "facility_id", name=op.f("uq_investigation_type_name_facility_id")
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_investigation_type_facility_id"),
@@ -357,6 +371,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "facility_id", "name", "units", name=op.f("uq_parameter_type_facility_id_name_units")
         ),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "rule_",
@@ -371,6 +386,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rule_")),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_rule__grouping_id"), "rule_", ["grouping_id"], unique=False)
     op.create_table(
@@ -393,6 +409,7 @@ def upgrade() -> None:
             "molecular_formula",
             name=op.f("uq_sample_type_facility_id_name_molecular_formula"),
         ),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "study",
@@ -420,6 +437,7 @@ def upgrade() -> None:
             ["user_id"], ["user_.id"], name=op.f("fk_study_user_id_user_"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_study")),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_study_user_id"), "study", ["user_id"], unique=False)
     op.create_table(
@@ -440,6 +458,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "user_id", "grouping_id", name=op.f("uq_user_group_user_id_grouping_id")
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_user_group_grouping_id"), "user_group", ["grouping_id"], unique=False)
     op.create_table(
@@ -471,6 +490,7 @@ def upgrade() -> None:
             "type_id",
             name=op.f("uq_data_collection_parameter_data_collection_id_type_id"),
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_data_collection_parameter_date_time",
@@ -526,6 +546,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_data_publication")),
         sa.UniqueConstraint("facility_id", "pid", name=op.f("uq_data_publication_facility_id_pid")),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_data_publication_content_id"), "data_publication", ["content_id"], unique=False
@@ -554,6 +575,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "user_id", "instrument_id", name=op.f("uq_instrument_scientist_user_id_instrument_id")
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_instrument_scientist_instrument_id"),
@@ -595,6 +617,7 @@ def upgrade() -> None:
             "visit_id",
             name=op.f("uq_investigation_facility_id_name_visit_id"),
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_investigation_type_id"), "investigation", ["type_id"], unique=False)
     op.create_table(
@@ -623,6 +646,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job")),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_job_application_id"), "job", ["application_id"], unique=False)
     op.create_index(
@@ -646,6 +670,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "value", "type_id", name=op.f("uq_permissible_string_value_value_type_id")
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_permissible_string_value_type_id"),
@@ -676,6 +701,7 @@ def upgrade() -> None:
             "investigation_id",
             name=op.f("uq_data_collection_investigation_data_collection_id_investigation_id"),
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_data_collection_investigation_investigation_id"),
@@ -701,6 +727,7 @@ def upgrade() -> None:
             "date_type",
             name=op.f("uq_data_publication_date_publication_id_date_type"),
         ),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "data_publication_funding",
@@ -725,6 +752,7 @@ def upgrade() -> None:
             "funding_id",
             name=op.f("uq_data_publication_funding_data_publication_id_funding_id"),
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_data_publication_funding_funding_id"),
@@ -762,6 +790,7 @@ def upgrade() -> None:
             "contributor_type",
             name=op.f("uq_data_publication_user_publication_id_user_id_contributor_type"),
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_data_publication_user_user_id"), "data_publication_user", ["user_id"], unique=False
@@ -789,6 +818,7 @@ def upgrade() -> None:
             "investigation_id",
             name=op.f("uq_investigation_facility_cycle_facility_cycle_id_investigation_id"),
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_investigation_facility_cycle_investigation_id"),
@@ -819,6 +849,7 @@ def upgrade() -> None:
             "funding_id",
             name=op.f("uq_investigation_funding_investigation_id_funding_id"),
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_investigation_funding_funding_id"),
@@ -851,6 +882,7 @@ def upgrade() -> None:
             "role",
             name=op.f("uq_investigation_group_grouping_id_investigation_id_role"),
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_investigation_group_investigation_id"),
@@ -881,6 +913,7 @@ def upgrade() -> None:
             "instrument_id",
             name=op.f("uq_investigation_instrument_investigation_id_instrument_id"),
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_investigation_instrument_instrument_id"),
@@ -917,6 +950,7 @@ def upgrade() -> None:
             "type_id",
             name=op.f("uq_investigation_parameter_investigation_id_type_id"),
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_investigation_parameter_date_time",
@@ -965,6 +999,7 @@ def upgrade() -> None:
             "role",
             name=op.f("uq_investigation_user_user_id_investigation_id_role"),
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_investigation_user_investigation_id"),
@@ -987,6 +1022,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "name", "investigation_id", name=op.f("uq_keyword_name_investigation_id")
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_keyword_investigation_id"), "keyword", ["investigation_id"], unique=False
@@ -1007,6 +1043,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_publication")),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_publication_investigation_id"), "publication", ["investigation_id"], unique=False
@@ -1030,6 +1067,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "publication_id", "identifier", name=op.f("uq_related_item_publication_id_identifier")
         ),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "sample",
@@ -1054,6 +1092,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "investigation_id", "name", name=op.f("uq_sample_investigation_id_name")
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_sample_type_id"), "sample", ["type_id"], unique=False)
     op.create_table(
@@ -1083,6 +1122,7 @@ def upgrade() -> None:
             "end_date",
             name=op.f("uq_shift_investigation_id_start_date_end_date"),
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_shift_instrument_id"), "shift", ["instrument_id"], unique=False)
     op.create_table(
@@ -1108,6 +1148,7 @@ def upgrade() -> None:
             "investigation_id",
             name=op.f("uq_study_investigation_study_id_investigation_id"),
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_study_investigation_investigation_id"),
@@ -1135,6 +1176,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "data_publication_id", "name", name=op.f("uq_subject_data_publication_id_name")
         ),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "affiliation",
@@ -1151,6 +1193,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_affiliation")),
         sa.UniqueConstraint("user_id", "name", name=op.f("uq_affiliation_user_id_name")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "dataset",
@@ -1189,6 +1232,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "investigation_id", "name", name=op.f("uq_dataset_investigation_id_name")
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_dataset_sample_id"), "dataset", ["sample_id"], unique=False)
     op.create_index("ix_dataset_type_id", "dataset", ["type_id", "id"], unique=False)
@@ -1219,6 +1263,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "sample_id", "type_id", name=op.f("uq_sample_parameter_sample_id_type_id")
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_sample_parameter_date_time",
@@ -1265,6 +1310,7 @@ def upgrade() -> None:
             "dataset_id",
             name=op.f("uq_data_collection_dataset_data_collection_id_dataset_id"),
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_data_collection_dataset_dataset_id"),
@@ -1299,6 +1345,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_datafile")),
         sa.UniqueConstraint("dataset_id", "name", name=op.f("uq_datafile_dataset_id_name")),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_datafile_datafile_format_id"), "datafile", ["datafile_format_id"], unique=False
@@ -1326,6 +1373,7 @@ def upgrade() -> None:
             "instrument_id",
             name=op.f("uq_dataset_instrument_dataset_id_instrument_id"),
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_dataset_instrument_instrument_id"),
@@ -1360,6 +1408,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "dataset_id", "type_id", name=op.f("uq_dataset_parameter_dataset_id_type_id")
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_dataset_parameter_date_time",
@@ -1404,6 +1453,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "dataset_id", "technique_id", name=op.f("uq_dataset_technique_dataset_id_technique_id")
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_dataset_technique_technique_id"),
@@ -1434,6 +1484,7 @@ def upgrade() -> None:
             "datafile_id",
             name=op.f("uq_data_collection_datafile_data_collection_id_datafile_id"),
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_data_collection_datafile_datafile_id"),
@@ -1468,6 +1519,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "datafile_id", "type_id", name=op.f("uq_datafile_parameter_datafile_id_type_id")
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_datafile_parameter_date_time",
@@ -1515,6 +1567,7 @@ def upgrade() -> None:
             "dest_datafile_id",
             name=op.f("uq_related_datafile_source_datafile_id_dest_datafile_id"),
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         op.f("ix_related_datafile_dest_datafile_id"),
