@@ -83,3 +83,29 @@ def test_the_command_is_installed(settings_file):
     )
     assert done.returncode == 1
     assert done.stderr == 'ijpd: unterminated string "F in column 0 at line 4\n'
+
+
+def _peak(settings_file, *arguments: str) -> int:
+    """Run the command; gives the most memory that it took, in bytes."""
+    command = [sys.executable, "-m", "servicekit.cli", "catalog", arguments[0]]
+    command += ["--settings", str(settings_file), *arguments[1:]]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_maxrss * 1024
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
+def test_memory_does_not_grow_with_the_catalog(settings_file, tmp_path):
+    rows = 100_000
+    with (tmp_path / "dump").open("w") as file:
+        file.write('1.0\n\nFacility(name:0)\n"F"\n\n')
+        file.write("Instrument(facility(name:0),name:1,description:2)\n")
+        file.writelines(f'"F","i{number}","{"d" * 500}"\n' for number in range(rows))
+    least = _peak(settings_file, "export", str(tmp_path / "empty"))
+    read = _peak(settings_file, "import", str(tmp_path / "dump"))
+    written = _peak(settings_file, "export", str(tmp_path / "whole"))
+    assert (tmp_path / "whole").stat().st_size > 50_000_000
+    assert max(read, written) - least < 25_000_000

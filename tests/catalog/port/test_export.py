@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import tracemalloc
-from datetime import UTC, datetime
-from functools import partial
-
 import pytest
-from sqlalchemy import delete, insert
 
 from catalog.authz.caller import Caller
-from catalog.model import Facility, Instrument
-from catalog.port import export, importing
+from catalog.port import export
 from catalog.port.options import Attributes
 from ijp.errors import QueryError, ValidationFailedError
 
 ROOT = Caller("simple/root", is_root=True)
 ANA = Caller("simple/ana")
-NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 ROWS = [
     "Facility(name:0)",
@@ -136,31 +129,3 @@ def test_a_dump_is_of_one_moment(load, transactions):
     begun = next(pieces) + next(pieces)
     load("Instrument(facility(name:0),name:1)", '"F","late"')
     assert b"late" not in begun + b"".join(pieces)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
-def test_memory_does_not_grow_with_the_catalog(transactions, tmp_path):
-    number = 100_000
-    stamps = {"create_id": "x", "mod_id": "x", "create_time": NOW, "mod_time": NOW}
-    with transactions.writing() as connection:
-        connection.execute(insert(Facility.__table__), {"id": 1, "name": "F", **stamps})
-        for start in range(0, number, 10_000):
-            names = (f"i{one}" for one in range(start, start + 10_000))
-            rows = [{"name": name, "description": "d" * 500, "facility_id": 1} for name in names]
-            connection.execute(insert(Instrument.__table__), [row | stamps for row in rows])
-    tracemalloc.start()
-    with (tmp_path / "dump").open("wb") as file:
-        for piece in export.dump(
-            transactions, ROOT, query=None, attributes=Attributes.USER, max_entities=1
-        ):
-            file.write(piece)
-    with transactions.writing() as connection:
-        connection.execute(delete(Facility.__table__))
-    with (tmp_path / "dump").open("rb") as file:
-        read = importing.load(transactions, ROOT, iter(partial(file.read, 65536), b""))
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert (tmp_path / "dump").stat().st_size > 50_000_000
-    assert read == {"Facility": 1, "Instrument": number}
-    assert most < 15_000_000
