@@ -10,13 +10,12 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
-from catalog import settings
-from catalog.authz import rule_difference
+from catalog import rule_difference, settings
 from catalog.authz.caller import Caller
 from catalog.authz.explain import explain
-from catalog.authz.rule_difference import Difference
 from catalog.authz.rules import Access
 from catalog.dump_cli import OPERATOR
+from catalog.rule_difference import Difference
 from catalog.settings import CatalogSettings
 from catalog.transactions import Transactions
 from servicekit import database, rule_file

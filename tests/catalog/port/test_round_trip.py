@@ -119,7 +119,7 @@ def _empty(transactions: Transactions) -> None:
             listed = ", ".join(f'"{name}"' for name in names)
             connection.execute(text(f"TRUNCATE {listed} RESTART IDENTITY"))
             return
-        for name in reversed(names):
+        for name in [*reversed(names), "sqlite_sequence"]:
             connection.execute(text(f'DELETE FROM "{name}"'))
 
 
