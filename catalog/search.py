@@ -35,10 +35,13 @@ def search(executor: Executor, caller: Caller, query: str, *, max_entities: int)
     """
     found = rows(executor, caller, query, max_entities=max_entities)
     made: dict[Instance, dict[str, Any]] = {}
-    return [
-        _json(row[0], made) if len(row) == 1 else [_json(value, made) for value in row]
+    # Without a call of its own for the many values that JSON has as they are.
+    convert = {Instance: lambda value: _json(value, made), **_CONVERT}.get
+    values = [
+        [value if (to := convert(type(value))) is None else to(value) for value in row]
         for row in found
     ]
+    return [row[0] if len(row) == 1 else row for row in values]
 
 
 def get(

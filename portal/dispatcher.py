@@ -15,7 +15,6 @@ from datetime import timedelta
 
 from sqlalchemy import exists, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from batch.engine import Capability
 from portal.following import Following
@@ -36,6 +35,13 @@ _TOGETHER_SECONDS = 0.02
 _STOP_SECONDS = 10.0
 _HOUSEKEEPING_SECONDS = 60.0
 _AFTER_TROUBLE_SECONDS = 2.0
+
+_TO_DO = select(
+    exists().where(UNFINISHED, JobRow.state == State.STAGING.value),
+    exists().where(UNFINISHED, JobRow.wanted.is_not(None)),
+    exists().where(UNFINISHED, JobRow.ended_at.is_not(None)),
+)
+"""Whether jobs are to be started, users want something, and jobs have ended."""
 
 
 class Dispatcher:
@@ -94,26 +100,21 @@ class Dispatcher:
 
     def _act(self) -> None:
         """One round; cheap when there is nothing to do."""
-        if self._has("staging") and self._starting.start_some():
+        with self._services.database.connect() as connection:
+            staging, wanted, ended = connection.execute(_TO_DO).one()
+        if staging and self._starting.start_some():
             # the next few at once, after a look at what users want
             self._wake.set()
             self._changed.set()
-        if self._has("wanted"):
+        if wanted:
             self._following.do_wanted()
             self._changed.set()
         if self._changed.is_set():
             self._changed.clear()
             self._following.follow()
-        self._settle_due()
-
-    def _has(self, what: str) -> bool:
-        conditions = {
-            "staging": JobRow.state == State.STAGING.value,
-            "wanted": JobRow.wanted.is_not(None),
-        }
-        query = select(exists().where(UNFINISHED, conditions[what]))
-        with Session(self._services.database) as transaction:
-            return bool(transaction.scalar(query))
+            ended = True
+        if ended:
+            self._settle_due()
 
     def _settle_due(self) -> None:
         for job_id in self._settling.due():

@@ -66,14 +66,14 @@ class KeptSessions:
             raise NotAuthenticatedError("this session has been ended; please log in again")
         return row.id
 
-    def open(self, row: CatalogSessionRow) -> CatalogSession:
-        """The session of a row.
+    def open(self, secret: bytes) -> CatalogSession:
+        """The session of a row, by its secret.
 
         Raises:
             NotAuthenticatedError: It was encrypted under a key that is gone.
         """
         try:
-            session_id = self._cipher.decrypt(row.secret).decode()
+            session_id = self._cipher.decrypt(secret).decode()
         except InvalidToken:
             raise NotAuthenticatedError("the stored session cannot be read any more") from None
         return self._catalog.session(session_id)
@@ -92,7 +92,7 @@ class KeptSessions:
             )
             if row is None:
                 raise NotAuthenticatedError(f"the session of job {job_id} has ended")
-            return self.open(row)
+            return self.open(row.secret)
 
     def is_logged_out(self, session_id: str) -> bool:
         """Whether the user has ended this session, though it goes on for jobs."""
@@ -135,7 +135,7 @@ class KeptSessions:
         )
         with Session(writing(self._database)) as transaction, transaction.begin():
             rows = transaction.scalars(unneeded).all()
-            ended = [self.open(row) for row in rows if row.log_out]
+            ended = [self.open(row.secret) for row in rows if row.log_out]
             for row in rows:
                 transaction.delete(row)
         for session in ended:
@@ -153,7 +153,7 @@ class KeptSessions:
 
     def _refresh(self, row: CatalogSessionRow) -> None:
         try:
-            session = self.open(row)
+            session = self.open(row.secret)
             session.refresh()
             expires_at = now() + timedelta(minutes=session.remaining_minutes())
         except NotAuthenticatedError:

@@ -18,7 +18,7 @@ from typing import ParamSpec, TypeVar
 
 from flask import g, request
 from flask import session as form_session
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, bindparam, delete, select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
@@ -40,6 +40,11 @@ R = TypeVar("R")
 
 COOKIE = "ijp_session"
 _USER_OF_FORMS = "user_name"
+_SECRET = (
+    select(CatalogSessionRow.secret)
+    .join(BrowserSessionRow)
+    .where(BrowserSessionRow.id_hash == bindparam("id_hash"))
+)
 VERIFIED_SECONDS = 30.0
 _VERIFIED_MOST = 10_000
 _BROWSER_SESSION = timedelta(days=30)
@@ -167,16 +172,12 @@ class Sessions:
 
     def by_cookie(self, value: str) -> User | None:
         """The user of a browser; None if its session has ended."""
-        with Session(self._database) as transaction:
-            row = transaction.scalar(
-                select(CatalogSessionRow)
-                .join(BrowserSessionRow)
-                .where(BrowserSessionRow.id_hash == hash_of(value))
-            )
-        if row is None:
+        with self._database.connect() as connection:
+            secret = connection.scalar(_SECRET, {"id_hash": hash_of(value)})
+        if secret is None:
             return None
         try:
-            session = self.kept.open(row)
+            session = self.kept.open(secret)
             return self._user(self._verified_name(session), session, by_cookie=True)
         except NotAuthenticatedError:
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import threading
@@ -62,7 +63,15 @@ class _Server(BaseApplication):  # type: ignore[misc]
             begins = self._background or name != DISPATCHED
             if (start := installed[name].background) and begins:
                 start(self._settings_file, process.http)
+        _collect_seldom()
         return router
+
+
+def _collect_seldom() -> None:
+    """Leave what is there for good out of the search for garbage, and search less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def serve(

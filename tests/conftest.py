@@ -29,8 +29,23 @@ from servicekit import database
 from servicekit.embedded import Process
 from servicekit.service import services
 
+LONG = ("peers", "e2e", "examples")
+"""Folders whose tests take longest: they begin first, so that no worker is alone with them."""
+
 settings.register_profile("default", deadline=None, derandomize=True)
 settings.load_profile("default")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the files with the longest tests go first."""
+    here = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        parts = item.path.relative_to(here).parts if item.path.is_relative_to(here) else ()
+        return LONG.index(parts[0]) if parts and parts[0] in LONG else len(LONG)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

@@ -6,13 +6,17 @@ import hashlib
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
 from catalog.model import UserSession
 from ijp.errors import NotAuthenticatedError
 
 REVIVAL = timedelta(hours=1)
 """How long after its end a session can still be refreshed."""
+
+_FIND = select(UserSession.user_name, UserSession.expires).where(
+    UserSession.id_hash == bindparam("id_hash")
+)
 
 
 def open_session(connection: Connection, user_name: str, lifetime: timedelta) -> str:
@@ -83,8 +87,7 @@ def is_logged_in(connection: Connection, user_name: str) -> bool:
 def _find(connection: Connection, session_id: str | None) -> tuple[str, datetime]:
     if not session_id:
         raise NotAuthenticatedError("Session Id cannot be null or empty.")
-    statement = select(UserSession.user_name, UserSession.expires)
-    found = connection.execute(statement.where(_this(session_id))).first()
+    found = connection.execute(_FIND, {"id_hash": _hash(session_id)}).first()
     if found is None:
         raise NotAuthenticatedError(f"Unable to find user by sessionid: {session_id}")
     return found.user_name, found.expires

@@ -7,10 +7,10 @@ import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
-from sqlalchemy import Result, literal, null, or_, select, union_all
+from sqlalchemy import CompoundSelect, bindparam, literal, null, or_, select, union_all
 
 from catalog.authz.caller import Caller, Executor
 from catalog.authz.definition import Definition, read
@@ -45,6 +45,20 @@ class _OwnRule:
     definition: Definition
 
 
+@cache
+def _rules_and_steps() -> CompoundSelect[*tuple[Any, ...]]:
+    """The rules for a user and all public steps; made once, since every call needs it."""
+    groups = (
+        select(UserGroup.grouping_id)
+        .join(User, User.id == UserGroup.user_id)
+        .where(User.name == bindparam("user"))
+    )
+    rules = select(Rule.what, literal(""), Rule.crud_flags).where(
+        or_(Rule.grouping_id.is_(None), Rule.grouping_id.in_(groups))
+    )
+    return union_all(rules, select(PublicStep.origin, PublicStep.field, null()))
+
+
 class Rights:
     """What one user may do, by the rules as they stand in this transaction.
 
@@ -74,16 +88,7 @@ class Rights:
     @cached_property
     def _stored(self) -> list[tuple[str, str, str | None]]:
         """Flags and text of the rules for this user, and public steps, whose flags are None."""
-        groups = (
-            select(UserGroup.grouping_id)
-            .join(User, User.id == UserGroup.user_id)
-            .where(User.name == self._caller.name)
-        )
-        rules = select(Rule.what, literal(""), Rule.crud_flags).where(
-            or_(Rule.grouping_id.is_(None), Rule.grouping_id.in_(groups))
-        )
-        steps = select(PublicStep.origin, PublicStep.field, null())
-        rows: Result[*tuple[Any, ...]] = self._executor.execute(union_all(rules, steps))
+        rows = self._executor.execute(_rules_and_steps(), {"user": self._caller.name})
         return [(row[0], row[1], row[2]) for row in rows]
 
     @cached_property

@@ -100,7 +100,7 @@ def test_form_that_was_sent_after_the_session_had_ended_is_kept(idle):
     token = token_of(browser)
     with Session(idle.services.database) as transaction:
         row = transaction.scalar(select(CatalogSessionRow))
-        idle.services.sessions.kept.open(row).logout()
+        idle.services.sessions.kept.open(row.secret).logout()
     idle.services.sessions._verified.clear()
     form = {"csrf_token": token, "Factor": "7", "many": ["a", "b"]}
     answer = browser.post("/run/work?datasets=1", data=form)
@@ -136,7 +136,9 @@ def test_page_asks_to_log_in_and_comes_back_and_a_program_gets_401(idle):
 def test_logged_out_browser_is_out_and_so_is_its_session(idle):
     browser, _ = log_in(idle)
     with Session(idle.services.database) as transaction:
-        session = idle.services.sessions.kept.open(transaction.scalar(select(CatalogSessionRow)))
+        session = idle.services.sessions.kept.open(
+            transaction.scalar(select(CatalogSessionRow.secret))
+        )
     browser.post("/logout", data={"csrf_token": token_of(browser)})
     assert browser.get("/api/v1/session").status_code == 401
     with pytest.raises(NotAuthenticatedError):
