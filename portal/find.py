@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -81,7 +81,7 @@ class Finder:
         """Use the search lists of these definitions."""
         self._definitions = definitions
         self._vocabularies: Recent[Vocabulary] = Recent(KEPT_SECONDS)
-        self._types: Recent[tuple[str, ...]] = Recent(KEPT_SECONDS)
+        self._types: Recent[Mapping[str, Sequence[int]]] = Recent(KEPT_SECONDS)
         self._parameters = ParameterReader(KEPT_SECONDS)
         self._totals: Recent[int] = Recent(KEPT_SECONDS)
         self._values: Recent[Sequence[float]] = Recent(4 * KEPT_SECONDS)
@@ -92,7 +92,11 @@ class Finder:
 
     def dataset_types(self, user: User) -> tuple[str, ...]:
         """The names of the dataset types, in alphabetical order."""
-        return self._types.get(user.name, lambda: _type_names(user.catalog))
+        return tuple(self._type_ids(user))
+
+    def _type_ids(self, user: User) -> Mapping[str, Sequence[int]]:
+        """The ids of the dataset types by name: one, or one for each facility."""
+        return self._types.get(user.name, lambda: _type_ids(user.catalog))
 
     def page(self, user: User, search: Search) -> Page:
         """One page of a search, in one statement.
@@ -103,9 +107,13 @@ class Finder:
         made = self._query(user, search)
         if made is None:
             return Page((), None, None, 0, ())
-        included = search.subject.included
+        included = search.subject.included(with_type=not search.type)
         text = f"{made.select(ROOT, limit=search.limit + 1)} INCLUDE {included}"
         entities = user.catalog.search(text)
+        if search.type:
+            # The name is all that is shown of the type, and it is known.
+            for one in entities:
+                search.subject.dataset_of(one)["type"] = {"name": search.type}
         more = len(entities) > search.limit
         del entities[search.limit :]
         ids = [int(one["id"]) for one in entities]
@@ -186,7 +194,8 @@ class Finder:
                 narrowed.append(Narrowed(ROOT, ids))
             else:
                 return None
-        return root_query(search, self._known(user, search), narrowed)
+        type_ids = self._type_ids(user).get(search.type, ()) if search.type else ()
+        return root_query(search, self._known(user, search), narrowed, type_ids)
 
     def _known(self, user: User, search: Search) -> Vocabulary:
         return self.vocabulary(user, search.subject.entity)
@@ -251,9 +260,12 @@ def _named(items: Sequence[SearchItem], name: str) -> SearchItem:
     raise BadRequestError(f"there is no search list {name!r}")
 
 
-def _type_names(session: CatalogSession) -> tuple[str, ...]:
-    names = {str(name) for name in session.search("SELECT t.name FROM DatasetType t")}
-    return tuple(sorted(names, key=str.lower))
+def _type_ids(session: CatalogSession) -> Mapping[str, Sequence[int]]:
+    found: dict[str, list[int]] = {}
+    rows = session.search("SELECT t.name, t.id FROM DatasetType t")
+    for name, id in sorted(rows, key=lambda row: (str(row[0]).lower(), str(row[0]))):
+        found.setdefault(str(name), []).append(int(id))
+    return found
 
 
 def _total_key(user: User, search: Search) -> tuple[Any, ...]:

@@ -14,8 +14,8 @@ from portal.sessions import User
 from portal.subject import Subject
 
 _VALUES = (
-    "SELECT p.{noun}.id, p.type.id, p.numericValue, p.stringValue, p.dateTimeValue, p.error, "
-    "p.createId FROM {entity}Parameter p WHERE p.{noun}.id IN {{}}"
+    "SELECT d.id, p.type.id, p.numericValue, p.stringValue, p.dateTimeValue, p.error, p.createId "
+    "FROM {entity} d JOIN d.parameters p WHERE d.id IN {{}}"
 )
 _VALUES_OF = 100
 """How many one search gives the parameters of: few enough for any catalog's limit on rows."""
@@ -94,7 +94,7 @@ class ParameterReader:
         self, user: User, subject: Subject, ids: Sequence[int]
     ) -> dict[int, tuple[ParameterValue, ...]]:
         """The parameters of each that the user may see, sorted by name."""
-        values = _VALUES.format(entity=subject.entity, noun=subject.noun)
+        values = _VALUES.format(entity=subject.entity)
         rows: list[Sequence[Any]] = []
         for begin in range(0, len(ids), _VALUES_OF):
             rows += user.catalog.search(query(values, ids[begin : begin + _VALUES_OF]))

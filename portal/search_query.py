@@ -68,7 +68,10 @@ class Narrowed:
 
 
 def root_query(
-    search: Search, vocabulary: Vocabulary, narrowed: Sequence[Narrowed] = ()
+    search: Search,
+    vocabulary: Vocabulary,
+    narrowed: Sequence[Narrowed] = (),
+    type_ids: Sequence[int] = (),
 ) -> RootQuery:
     """The query of a search.
 
@@ -76,6 +79,8 @@ def root_query(
         search: What to search for.
         vocabulary: What can be searched by; nothing else gets into the query.
         narrowed: From the facility's lists and the provenance.
+        type_ids: The dataset types of the wanted name, if they are known: then the database need
+            not look at the types.
 
     Raises:
         ValidationFailedError: ``fields`` has the faults by row: ``p0``, ``p1`` and so on.
@@ -84,7 +89,9 @@ def root_query(
     dataset = search.subject.dataset
     ranges = [f"{search.subject.entity} {ROOT}"]
     conditions = [] if search.incomplete else [f"{dataset}.complete = TRUE"]
-    if search.type:
+    if search.type and type_ids:
+        conditions.append(f"{dataset}.type.id {_one_of(type_ids)}")
+    elif search.type:
         conditions.append(f"{dataset}.type.name = {literal(search.type)}")
     if search.investigation is not None:
         conditions.append(f"{dataset}.investigation.id = {literal(search.investigation)}")

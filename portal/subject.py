@@ -21,7 +21,7 @@ class Subject:
         page: The address of its search page.
         ticked: The URL parameter that has the selected ones.
         dataset: The path of its dataset, which a dataset is itself.
-        included: What the catalog gives with each.
+        steps: What the catalog gives with each, beside its dataset's type.
         whole: The query of one with all that is known of it.
         words: The paths of the texts that words are looked for in.
         columns: How many parameters a table has room for.
@@ -31,7 +31,7 @@ class Subject:
     page: str
     ticked: str
     dataset: str
-    included: str
+    steps: str
     whole: str
     words: tuple[str, ...]
     columns: int
@@ -40,6 +40,11 @@ class Subject:
     def noun(self) -> str:
         """What users call it, and its fields' keys begin with."""
         return self.entity.lower()
+
+    def included(self, *, with_type: bool) -> str:
+        """What the catalog is to give with each, as INCLUDE has it."""
+        variable = ROOT if self is DATASETS else "its"
+        return f"{self.steps}, {variable}.type" if with_type else self.steps
 
     def dataset_of(self, entity: Entity) -> Entity:
         """The dataset of one that was found; empty if the user may not read that."""
@@ -67,7 +72,7 @@ DATASETS = Subject(
     page="/find",
     ticked="sel",
     dataset=ROOT,
-    included=f"{ROOT}.type, {ROOT}.investigation",
+    steps=f"{ROOT}.investigation",
     whole="Dataset d INCLUDE d.parameters AS its, its.type, d.type, d.investigation",
     words=("name", "description", "investigation.name"),
     columns=3,
@@ -77,7 +82,7 @@ DATAFILES = Subject(
     page="/find/files",
     ticked="files",
     dataset=f"{ROOT}.dataset",
-    included=f"{ROOT}.dataset AS its, its.type, its.investigation, {ROOT}.datafileFormat",
+    steps=f"{ROOT}.dataset AS its, its.investigation, {ROOT}.datafileFormat",
     whole="Datafile f INCLUDE f.parameters AS its, its.type, f.datafileFormat,"
     " f.dataset AS d, d.type, d.investigation",
     words=("name", "description", "dataset.name", "dataset.investigation.name"),

@@ -95,7 +95,10 @@ class Tables:
         if relation.to_many:
             alias = self.names.next(target.table)
             self.link(alias.c[relation.column], origin.id, alias, outer=outer)
-            return Source(target, self, alias, optional=outer)
+            source = Source(target, self, alias, optional=outer)
+            if not outer:
+                source.came_from(origin, relation)
+            return source
         link = origin.column(relation.column)
         source = Source(target, self, link=link, outer=outer, optional=outer or origin.optional)
         self._sources.append(source)
@@ -212,6 +215,12 @@ class Source:
     def column(self, name: str) -> Column[Any]:
         """A column of its table by SQL name."""
         return self.id if name == "id" else self.row.c[name]
+
+    def came_from(self, origin: Source, relation: Relation) -> None:
+        """Let the way back of a to-many relation lead to the row that it was followed from."""
+        for back in self.entity.to_one():
+            if back.column == relation.column and back.target == origin.entity.name:
+                self._steps[id(self._tables), back.name] = origin
 
     def step(self, relation: Relation, tables: Tables) -> Source:
         """What a to-one relation leads to; the same step of the same tables is made once.
