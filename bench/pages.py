@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg2
 import requests
@@ -111,6 +115,26 @@ def fetch(who: requests.Session, url: str) -> str:
     return answer.text
 
 
+@contextmanager
+def plain_client(site: Site, who: requests.Session) -> Iterator[Callable[[str], None]]:
+    """Fetches pages as somebody over one connection, with next to no time of its own."""
+    connection = http.client.HTTPConnection(urlsplit(site.url).netloc)
+    cookies = "; ".join(f"{one.name}={one.value}" for one in who.cookies)
+    headers = {"Cookie": cookies, "Accept": "text/html", "Accept-Encoding": "gzip"}
+
+    def get(url: str) -> None:
+        connection.request("GET", url.removeprefix(site.url), headers=headers)
+        answer = connection.getresponse()
+        body = answer.read()
+        if answer.status != 200 or len(body) < 2000:
+            raise RuntimeError(f"{url} answered {answer.status} with {len(body)} bytes")
+
+    try:
+        yield get
+    finally:
+        connection.close()
+
+
 def search_page(site: Site) -> Result:
     """The page of an ordinary user under rules, against the same rows by hand."""
     address = site.database_url.replace("+psycopg2", "")
@@ -132,7 +156,8 @@ def search_page(site: Site) -> Result:
         raise RuntimeError(f"the page shows {shown} datasets, by hand there are {expected}")
     # Another bound each time, so that nothing kept from the call before is measured.
     bounds = iter(range(10_000))
-    page = median_seconds(lambda: fetch(who, f"{url}.{next(bounds):04}1"))
+    with plain_client(site, who) as get:
+        page = median_seconds(lambda: get(f"{url}.{next(bounds):04}1"))
     target = 2 * limit + 0.025
     return Result(
         "search page, 100,000 datasets under rules",
