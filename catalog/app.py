@@ -66,13 +66,8 @@ def _settings_of(given: CatalogSettings, name: str) -> dict[str, object]:
     return own
 
 
-def upgrade(settings_file: Path) -> None:
-    """Bring the database to the newest version."""
-    engine = database.engine_for(settings.read(settings_file).database_url, "catalog")
-    try:
-        database.upgrade(engine, "catalog")
-    finally:
-        engine.dispose()
+def _database_url(settings_file: Path) -> str:
+    return settings.read(settings_file).database_url
 
 
 def _purging(settings_file: Path, http: requests.Session) -> Hourly:
@@ -84,7 +79,7 @@ service = Service(
     name="catalog",
     prefixes=("/icat", "/ICATService"),
     create_app=create_app,
-    upgrade=upgrade,
+    database_url=_database_url,
     background=_purging,
     add_accounts=add_accounts,
 )

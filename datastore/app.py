@@ -152,16 +152,12 @@ def _admit_browsers(app: Flask, origins: tuple[str, ...]) -> None:
         return answer
 
 
-def upgrade(settings_file: Path) -> None:
-    """Bring the service's own tables to the newest version."""
-    told = settings.read(settings_file)
-    engine = database.engine_for(told.database_url, "datastore")
-    database.upgrade(engine, "datastore")
-    engine.dispose()
+def _database_url(settings_file: Path) -> str:
+    return settings.read(settings_file).database_url
 
 
 def _sweeping(settings_file: Path, http: requests.Session) -> Hourly:
     return Hourly("datastore-sweep", sweep_of(settings_file, http).run)
 
 
-service = Service("datastore", ("/ids",), create_app, upgrade, _sweeping)
+service = Service("datastore", ("/ids",), create_app, _database_url, _sweeping)

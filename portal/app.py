@@ -135,10 +135,8 @@ def _protect_from_forgery(app: Flask) -> None:
         csrf.protect()
 
 
-def upgrade(settings_file: Path) -> None:
-    """Bring the portal's tables to the newest version."""
-    found = settings.read(settings_file)
-    database.upgrade(database.engine_for(found.database_url, service.name), service.name)
+def _database_url(settings_file: Path) -> str:
+    return settings.read(settings_file).database_url
 
 
 def background(settings_file: Path, http: requests.Session) -> Dispatcher:
@@ -156,6 +154,6 @@ service = Service(
     name="portal",
     prefixes=("/",),
     create_app=create_app,
-    upgrade=upgrade,
+    database_url=_database_url,
     background=background,
 )

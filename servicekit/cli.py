@@ -111,6 +111,21 @@ def upgrade(settings_file: Path) -> None:
         click.echo(f"{service.name}: up to date")
 
 
+@db.command()
+@SETTINGS
+def check(settings_file: Path) -> None:
+    """Say whether every service's tables are as this version needs them; nothing is changed.
+
+    Ends with status 1 where something is wrong.
+    """
+    faults = {one.name: one.check_tables(settings_file) for one in services().values()}
+    for name, fault in faults.items():
+        click.echo(f"{name}: {fault or 'as it should be'}")
+    if any(faults.values()):
+        click.echo("ijpd db upgrade brings tables to the newest version", err=True)
+        sys.exit(1)
+
+
 def main() -> None:
     """Run ``ijpd``."""
     for point in sorted(entry_points(group="ijp.commands"), key=lambda one: one.name):

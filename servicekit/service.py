@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Protocol
 
 import requests
 from flask import Flask
+from sqlalchemy import Engine
+
+from servicekit import database
 
 GROUP = "ijp.services"
 
@@ -29,7 +33,7 @@ class Service:
         prefixes: First segments of the paths it answers, such as ``/icat``; ``/`` takes the rest.
         create_app: Makes the WSGI application from the settings file; other services are reached
             with the given session, which finds those of this process without a socket.
-        upgrade: Brings its database to the newest version.
+        database_url: Where its tables are, as its settings say.
         background: Starts its work beside the requests, if it has any.
         add_accounts: Adds users to a new installation that is thrown away again: passwords by
             authenticator and user name; None for a service that has no accounts.
@@ -38,9 +42,27 @@ class Service:
     name: str
     prefixes: tuple[str, ...]
     create_app: Callable[[Path, requests.Session], Flask]
-    upgrade: Callable[[Path], None]
+    database_url: Callable[[Path], str]
     background: Callable[[Path, requests.Session], Background] | None = None
     add_accounts: Callable[[Path, Mapping[str, Mapping[str, str]]], None] | None = None
+
+    def upgrade(self, settings_file: Path) -> None:
+        """Bring its tables to the newest version."""
+        with self._tables(settings_file) as engine:
+            database.upgrade(engine, self.name)
+
+    def check_tables(self, settings_file: Path) -> str | None:
+        """What is wrong with its tables, in words; None if nothing is."""
+        with self._tables(settings_file) as engine:
+            return database.fault_of(engine, self.name)
+
+    @contextmanager
+    def _tables(self, settings_file: Path) -> Iterator[Engine]:
+        engine = database.engine_for(self.database_url(settings_file), self.name)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
 
 
 def services() -> dict[str, Service]:

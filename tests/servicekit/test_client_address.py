@@ -70,7 +70,7 @@ def test_call_inside_the_process_speaks_for_others_or_for_itself():
 def test_only_a_call_inside_the_process_is_one(monkeypatch, tmp_path):
     app = Flask("echo")
     app.add_url_rule("/", view_func=lambda: client_address.of(request, ()))
-    made = Service("echo", ("/",), lambda *_: app, lambda _: None)
+    made = Service("echo", ("/",), lambda *_: app, lambda _: "sqlite://")
     monkeypatch.setattr(embedded, "services", lambda: {"echo": made})
     http = embedded.Process(tmp_path / "ijp.toml").http
     headers = {client_address.HEADER: "198.51.100.9"}

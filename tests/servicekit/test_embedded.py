@@ -36,7 +36,7 @@ def http(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> requests.Session:
     def missing() -> tuple[Response, int]:
         return Response('{"message": "none here"}', mimetype="application/json"), 404
 
-    made = Service("echo", ("/echo",), lambda *_: app, lambda _: None)
+    made = Service("echo", ("/echo",), lambda *_: app, lambda _: "sqlite://")
     monkeypatch.setattr(embedded, "services", lambda: {"echo": made})
     return embedded.Process(tmp_path / "ijp.toml").http
 
