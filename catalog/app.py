@@ -13,6 +13,8 @@ from catalog import settings
 from catalog.auth import authenticator
 from catalog.auth.authenticator import Surroundings
 from catalog.auth.login import Door, purge
+from catalog.events.delivery import Delivery
+from catalog.events.sending import sender_for
 from catalog.rest import cloner, errors, limits, openapi, operator, port, routes
 from catalog.services import Services
 from catalog.settings import CatalogSettings
@@ -21,7 +23,7 @@ from catalog.throw_away import add_accounts
 from catalog.transactions import Transactions
 from servicekit import database, logs
 from servicekit.hourly import Hourly
-from servicekit.service import Service
+from servicekit.service import Background, Service
 
 
 def create_app(settings_file: Path, http: requests.Session) -> Flask:
@@ -48,7 +50,8 @@ def app_for(given: CatalogSettings) -> Flask:
 
 
 def _services(given: CatalogSettings) -> Services:
-    transactions = Transactions(database.engine_for(given.database_url, "catalog"))
+    engine = database.engine_for(given.database_url, "catalog")
+    transactions = Transactions(engine, given.notified)
     authenticators = {
         name: authenticator.load(
             name, Surroundings(transactions, _settings_of(given, name), given.path)
@@ -70,9 +73,26 @@ def _database_url(settings_file: Path) -> str:
     return settings.read(settings_file).database_url
 
 
-def _purging(settings_file: Path, http: requests.Session) -> Hourly:
-    engine = database.engine_for(settings.read(settings_file).database_url, "catalog")
-    return Hourly("catalog-purge", partial(purge, Transactions(engine)))
+class _Background:
+    """Forgets old sessions, and tells webhooks what changed."""
+
+    def __init__(self, given: CatalogSettings) -> None:
+        senders = [sender_for(one, given.path, given.public_url) for one in given.webhooks]
+        engine = database.engine_for(given.database_url, "catalog")
+        self._parts: list[Background] = [
+            Hourly("catalog-purge", partial(purge, Transactions(engine))),
+            *(Delivery(engine, one, given.webhooks, given.most_waiting_events) for one in senders),
+        ]
+
+    def stop(self) -> None:
+        """End all of it."""
+        for part in self._parts:
+            part.stop()
+
+
+def _background(settings_file: Path, http: requests.Session) -> _Background:
+    # webhooks are outside: the session that finds our own services is not for them
+    return _Background(settings.read(settings_file))
 
 
 service = Service(
@@ -80,6 +100,6 @@ service = Service(
     prefixes=("/icat", "/ICATService"),
     create_app=create_app,
     database_url=_database_url,
-    background=_purging,
+    background=_background,
     add_accounts=add_accounts,
 )

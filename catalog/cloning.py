@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from catalog import clashes
 from catalog.authz.caller import Caller
 from catalog.authz.rules import Access, Rights
+from catalog.events import outbox
 from catalog.items import Creation, Values
 from catalog.model import Base
 from catalog.model.base import SYSTEM_ATTRIBUTES
@@ -50,6 +51,7 @@ def clone(
         copier.copy(one, sorted(found[one.name]))
     for name, copies in copier.copies.items():
         rights.require(Access.CREATE, name, set(copies.values()))
+        outbox.note(connection, caller.name, "C", name, copies.values())
     return copier.copies[entity.name][id]
 
 

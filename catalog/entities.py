@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from catalog import clashes, parameters
 from catalog.authz.caller import Caller
 from catalog.authz.rules import Access, Rights, check_public_step, check_rule
+from catalog.events import outbox
 from catalog.items import Change, Creation, Item, Values, about
 from catalog.query.schema import Entity, Relation
 from catalog.validation import check_change, check_creation, constraints
@@ -162,6 +163,7 @@ class _Writer:
     def __init__(self, connection: Connection, caller: Caller, *, as_beans: bool = False) -> None:
         """``as_beans`` is for the SOAP interface: see ``create_beans``."""
         self._as_beans = as_beans
+        self._caller_name = caller.name
         self._connection = connection
         self._rights = Rights(connection, caller)
         self._rights.settle()
@@ -176,12 +178,15 @@ class _Writer:
         self._check_values(creations)
         made: dict[str, dict[int, int]] = {}
         self._insert(creations, made)
+        told = made
         if self._as_beans:
             given = {creation.id: creation.offset for creation in creations}
-            made = {name: offsets for name, offsets in made.items() if name in _GRANTS}
-            made |= {creation.entity.name: given for creation in creations}
+            told = {creation.entity.name: given for creation in creations}
+            made = {name: offsets for name, offsets in made.items() if name in _GRANTS} | told
         for name, offsets in made.items():
             self._require_create(name, offsets)
+        for name, offsets in told.items():
+            self._note("C", name, offsets)
         return [creation.id for creation in creations]
 
     def _check_values(self, creations: list[Creation]) -> None:
@@ -249,7 +254,11 @@ class _Writer:
         self._store(change, {**stored, **change.values})
         if moved:
             self._implied(Access.CREATE, change)
+        self._note("U", entity.name, [change.id])
         self._add_children(change)
+
+    def _note(self, operation: str, entity_name: str, ids: Iterable[int]) -> None:
+        outbox.note(self._connection, self._caller_name, operation, entity_name, ids)
 
     def _implied(self, access: Access, change: Change) -> None:
         self._rights.require(access, change.entity.name, [change.id], implied_by=Access.UPDATE)

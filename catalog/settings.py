@@ -11,6 +11,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
+from catalog.events.settings import (
+    NotificationsField,
+    Webhook,
+    WebhookSchema,
+    differ,
+    notified,
+)
 from servicekit import settings
 from servicekit.client_address import Network, Networks
 
@@ -31,6 +38,10 @@ class CatalogSettings:
         trusted_proxies: Whose word is taken for the address that a request comes from: proxies,
             and portals that log their users in here. Calls inside the process always are.
         time_zone: Of dates that a SOAP client sends without zone; ICAT takes that of its host.
+        notifications: By entity, the changes that are told: ``C`` for created, ``U`` for updated.
+        webhooks: Who is told of changes.
+        most_waiting_events: If more changes wait for webhooks, the oldest are given up.
+        public_url: What the addresses of this installation begin with; names it to webhooks.
         base_folder: What relative paths are relative to.
     """
 
@@ -45,7 +56,16 @@ class CatalogSettings:
     allowed_origins: frozenset[str]
     trusted_proxies: tuple[Network, ...]
     time_zone: tzinfo
+    notifications: Mapping[str, str]
+    webhooks: tuple[Webhook, ...]
+    most_waiting_events: int
+    public_url: str | None
     base_folder: Path
+
+    @property
+    def notified(self) -> Mapping[str, str]:
+        """The changes, as in ``notifications``, that at least one webhook wants to know of."""
+        return notified(self.notifications, self.webhooks)
 
     def path(self, given: str) -> Path:
         """A path of the settings; a relative one is in the folder of the settings file."""
@@ -81,12 +101,17 @@ class CatalogSettingsSchema(Schema):
     allowed_origins = fields.List(fields.Url(require_tld=False), load_default=list)
     trusted_proxies = Networks()
     time_zone = _Zone(load_default=UTC)
+    notifications = NotificationsField(load_default=dict)
+    webhooks = fields.List(fields.Nested(WebhookSchema), load_default=list, validate=differ)
+    most_waiting_events = fields.Integer(load_default=1_000_000, validate=validate.Range(1))
+    public_url = fields.Url(load_default=None, require_tld=False)
 
     @post_load
     def _frozen(self, loaded: dict[str, Any], **_: Any) -> dict[str, Any]:
         return {
             **loaded,
             "authenticators": tuple(loaded["authenticators"]),
+            "webhooks": tuple(loaded["webhooks"]),
             "root_users": frozenset(loaded["root_users"]),
             "trusted_proxies": tuple(loaded["trusted_proxies"]),
             "allowed_origins": frozenset(one.rstrip("/") for one in loaded["allowed_origins"]),

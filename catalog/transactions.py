@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 
+from catalog.events import outbox
 from ijp.errors import BadRequestError, PortalError, UnavailableError
 from servicekit import database
 
@@ -27,9 +28,10 @@ _SQLITE_TOO_COMPLEX = re.compile("too (large|many|long|deep)|at most|stack overf
 class Transactions:
     """The transactions of a database; each is of one call, and over with it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, notified: Mapping[str, str] | None = None) -> None:
+        """``notified`` are the changes that webhooks are told of: see ``events.outbox``."""
         self.engine = engine
-        self._writing = database.writing(engine)
+        self._writing = outbox.noting(database.writing(engine), notified or {})
         self._reading = engine
         if engine.dialect.name == "postgresql":
             # the statements of one call see the same state, and cannot write by mistake

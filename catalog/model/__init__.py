@@ -16,7 +16,13 @@ from catalog.model.facility import (
     SampleType,
     Technique,
 )
-from catalog.model.internal import LoginAttempts, Password, UserSession
+from catalog.model.internal import (
+    ChangeDelivery,
+    ChangeEvent,
+    LoginAttempts,
+    Password,
+    UserSession,
+)
 from catalog.model.investigation import (
     Investigation,
     InvestigationFacilityCycle,
@@ -64,6 +70,8 @@ __all__ = [
     "Affiliation",
     "Application",
     "Base",
+    "ChangeDelivery",
+    "ChangeEvent",
     "DataCollection",
     "DataCollectionDatafile",
     "DataCollectionDataset",

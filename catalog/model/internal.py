@@ -1,14 +1,14 @@
-"""The catalog service's own tables, no entities: sessions, passwords, attempts to log in."""
+"""The catalog service's own tables, no entities: sessions, passwords, log-ins, change events."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import String, false
+from sqlalchemy import ForeignKey, String, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from catalog.model.base import Base, UtcDateTime
+from catalog.model.base import Base, BigId, UtcDateTime
 
 
 class Internal(DeclarativeBase):
@@ -51,3 +51,32 @@ class LoginAttempts(Internal):
     failures: Mapped[int]
     last_failure: Mapped[datetime] = mapped_column(index=True)
     last_success: Mapped[datetime | None]
+
+
+class ChangeEvent(Internal):
+    """An entity was created (``C``) or updated (``U``), and not every webhook knows of it yet.
+
+    Events of one entity have ids in the order in which it changed.
+    """
+
+    __tablename__ = "change_event"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    uid: Mapped[str] = mapped_column(String(36))
+    entity: Mapped[str] = mapped_column(String(40))
+    entity_id: Mapped[int] = mapped_column(BigId)
+    operation: Mapped[str] = mapped_column(String(1))
+    user_name: Mapped[str] = mapped_column(String(255))
+    time: Mapped[datetime]
+
+
+class ChangeDelivery(Internal):
+    """A webhook knows of an event."""
+
+    __tablename__ = "change_delivery"
+
+    event_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("change_event.id", ondelete="CASCADE"), primary_key=True
+    )
+    webhook: Mapped[str] = mapped_column(String(64), primary_key=True)

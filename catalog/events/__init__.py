@@ -1,0 +1,1 @@
+"""Change events: what was created or updated, and webhooks that are told of it."""
