@@ -9,7 +9,7 @@ from pathlib import Path
 import requests
 from flask import Flask
 
-from catalog import settings
+from catalog import call_log, settings
 from catalog.auth import authenticator
 from catalog.auth.authenticator import Surroundings
 from catalog.auth.login import Door, purge
@@ -41,6 +41,8 @@ def app_for(given: CatalogSettings) -> Flask:
     app = Flask("catalog", static_folder=None)
     app.extensions["catalog"] = _services(given)
     logs.install(app)
+    if calls := given.call_log:
+        call_log.install(app, calls, given.path(calls.file), given.trusted_proxies)
     limits.install(app, given.allowed_origins, given.max_request_bytes)
     errors.install(app)
     for part in (routes, port, cloner, operator, openapi):

@@ -10,11 +10,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from catalog import entities, instances, search
+from catalog import call_log, entities, instances, search
 from catalog.auth import sessions
 from catalog.auth.login import Door
 from catalog.authz.caller import Caller
 from catalog.authz.rules import Access, Rights
+from catalog.call_log import INFO, READ, SESSION, WRITE
 from catalog.items import Change, Creation, Item
 from catalog.query.include import Instance
 from catalog.query.schema import Entity
@@ -33,30 +34,36 @@ class Reader:
 
     def search(self, query: str) -> list[Any]:
         """The rows of a query."""
+        call_log.note(READ, "search", query=query)
         return search.search(self.connection, self.caller, query, max_entities=self.max_entities)
 
     def get(self, query: str, id: int) -> dict[str, Any]:
         """One entity by id."""
+        call_log.note(READ, "get", query=query, entityId=id)
         return search.get(self.connection, self.caller, query, id, max_entities=self.max_entities)
 
     def search_each(
         self, queries: Mapping[str, str], ids: Sequence[int]
     ) -> dict[str, dict[str, Any]]:
         """The values of each query for each id."""
+        call_log.note(READ, "searchEach", query="; ".join(queries.values()))
         return search.search_each(self.connection, self.caller, queries, ids)
 
     def rows(self, query: str) -> list[list[Any]]:
         """The rows of a query as they were found, each with a member for each selected value."""
+        call_log.note(READ, "search", query=query)
         return instances.rows(self.connection, self.caller, query, max_entities=self.max_entities)
 
     def find(self, query: str, id: int) -> Instance:
         """One entity by id as it was found."""
+        call_log.note(READ, "get", query=query, entityId=id)
         return instances.find(
             self.connection, self.caller, query, id, max_entities=self.max_entities
         )
 
     def allows(self, access: Access, entity: Entity, id: int) -> bool:
         """Whether the rules allow an access to an entity, those that hang on it aside."""
+        call_log.note(INFO, "isAccessAllowed", entityName=entity.name, entityId=id)
         return Rights(self.connection, self.caller).allows(access, entity.name, id)
 
 
@@ -85,25 +92,31 @@ class Services:
     def _caller(self, connection: Connection, session_id: str | None) -> Caller:
         user_name, _ = sessions.status(connection, session_id)
         set_user(user_name)
+        call_log.told(userName=user_name)
         return Caller(user_name, is_root=user_name in self.settings.root_users)
 
     def session_status(self, session_id: str | None) -> tuple[str, timedelta]:
         """The full name of a session's user, and how long the session lasts."""
         with self.transactions.reading() as connection:
-            return sessions.status(connection, session_id)
+            user_name, left = sessions.status(connection, session_id)
+        call_log.note(INFO, "getSession", userName=user_name)
+        return user_name, left
 
     def refresh(self, session_id: str | None) -> None:
         """Let a session last its full lifetime again."""
+        call_log.note(SESSION, "refresh")
         with self.transactions.writing() as connection:
             sessions.refresh(connection, session_id, self.lifetime)
 
     def logout(self, session_id: str | None) -> None:
         """End a session."""
+        call_log.note(SESSION, "logout")
         with self.transactions.writing() as connection:
             sessions.close(connection, session_id)
 
     def is_logged_in(self, user_name: str) -> bool:
         """Whether a user has a session."""
+        call_log.note(INFO, "isLoggedIn", userName=user_name)
         with self.transactions.reading() as connection:
             return sessions.is_logged_in(connection, user_name)
 
@@ -121,20 +134,26 @@ class Services:
     def write(self, caller: Caller, items: Sequence[Item]) -> list[int]:
         """Create and change entities; the ids of the new ones."""
         with self.transactions.writing() as connection:
-            return entities.write(connection, caller, items)
+            ids = entities.write(connection, caller, items)
+        _wrote("write", [one for item in items for one in (*item.changes, item.creation) if one])
+        return ids
 
     def create_beans(self, caller: Caller, creations: Sequence[Creation]) -> list[int]:
         """Create entities with their children, as SOAP does; the ids of those that are given."""
         with self.transactions.writing() as connection:
-            return entities.create_beans(connection, caller, creations)
+            ids = entities.create_beans(connection, caller, creations)
+        _wrote("create", creations)
+        return ids
 
     def update_bean(self, caller: Caller, change: Change) -> None:
         """Give an entity new values, as SOAP does."""
+        call_log.note(WRITE, "update", entityName=change.entity.name, entityId=change.id)
         with self.transactions.writing() as connection:
             entities.update_bean(connection, caller, change)
 
     def may_create(self, caller: Caller, creation: Creation) -> bool:
         """Whether the rules allow to create an entity; nothing is stored."""
+        call_log.note(INFO, "isAccessAllowed", entityName=creation.entity.name)
         with self.transactions.writing() as connection:
             return entities.may_create(connection, caller, creation)
 
@@ -142,3 +161,11 @@ class Services:
         """Delete entities with all that hangs on them."""
         with self.transactions.writing() as connection:
             entities.remove(connection, caller, targets)
+        for entity, id in targets[:1]:
+            call_log.note(WRITE, "delete", entityName=entity.name, entityId=id)
+
+
+def _wrote(operation: str, written: Sequence[Change | Creation]) -> None:
+    """Tell the call log of the first that was written."""
+    for one in written[:1]:
+        call_log.note(WRITE, operation, entityName=one.entity.name, entityId=one.id)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
+from catalog.call_log import CallLog, CallLogSchema
 from catalog.events.settings import (
     NotificationsField,
     Webhook,
@@ -41,6 +42,7 @@ class CatalogSettings:
         notifications: By entity, the changes that are told: ``C`` for created, ``U`` for updated.
         webhooks: Who is told of changes.
         most_waiting_events: If more changes wait for webhooks, the oldest are given up.
+        call_log: Which calls are logged, and where; None for none.
         public_url: What the addresses of this installation begin with; names it to webhooks.
         base_folder: What relative paths are relative to.
     """
@@ -59,6 +61,7 @@ class CatalogSettings:
     notifications: Mapping[str, str]
     webhooks: tuple[Webhook, ...]
     most_waiting_events: int
+    call_log: CallLog | None
     public_url: str | None
     base_folder: Path
 
@@ -104,6 +107,7 @@ class CatalogSettingsSchema(Schema):
     notifications = NotificationsField(load_default=dict)
     webhooks = fields.List(fields.Nested(WebhookSchema), load_default=list, validate=differ)
     most_waiting_events = fields.Integer(load_default=1_000_000, validate=validate.Range(1))
+    call_log = fields.Nested(CallLogSchema, load_default=None)
     public_url = fields.Url(load_default=None, require_tld=False)
 
     @post_load

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from datetime import timedelta
 
+from catalog import call_log
 from catalog.auth import guesses, sessions
 from catalog.auth.authenticator import Authenticator
 from catalog.auth.guesses import Attempt
@@ -60,6 +61,7 @@ class Door:
                 guesses.succeeded(connection, attempt)
             session_id = sessions.open_session(connection, user_name, self._lifetime)
         log.info("%s logged in from %s", user_name, address)
+        call_log.note(call_log.SESSION, "login", userName=user_name)
         return session_id
 
     def _let_try(self, attempt: Attempt) -> None:

@@ -99,8 +99,11 @@ class Delivery:
             try:
                 with turn(self._engine, self._webhook.name) as connection:
                     while connection is not None and not self._ended.is_set():
+                        began = time.monotonic()
                         self._work(connection)
-                        self._ended.wait(self._pace.look)
+                        # Much that waits for others alone takes long to look through.
+                        took = time.monotonic() - began
+                        self._ended.wait(max(self._pace.look, min(took, self._pace.tidy)))
             except Exception:
                 log.exception("webhook %s: delivery failed; it goes on", self._webhook.name)
                 self._ended.wait(self._pace.after_fault)

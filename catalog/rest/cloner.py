@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from catalog import cloning
+from catalog import call_log, cloning
 from catalog.query.schema import entities
 from catalog.rest import requests
 from catalog.rest.answers import json_answer, services
@@ -21,6 +21,7 @@ def clone() -> Response:
     if name not in entities():
         raise BadRequestError(f"{name[:60]!r} is not an ICAT entity")
     entity = entities()[name]
+    call_log.note(call_log.WRITE, "clone", entityName=name)
     id = requests.id_of(requests.field(request, "id"))
     given = requests.json_of(request.form.get("keys") or "{}")
     if not isinstance(given, dict):

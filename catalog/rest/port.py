@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from flask import Blueprint, Response, request
 
+from catalog import call_log
 from catalog.authz.caller import Caller
 from catalog.port import export, importing
 from catalog.port.options import Attributes, Duplicate
@@ -32,6 +33,7 @@ Choice = TypeVar("Choice", Attributes, Duplicate)
 def write_dump() -> Response:
     """A dump of everything, or of what a query gives, as far as the user may read it."""
     given = _options(requests.field(request, "json"), {"query", "attributes"})
+    call_log.note(call_log.READ, "export", query=_text(given, "query"))
     pieces = export.dump(
         services().transactions,
         _caller(given),
@@ -76,6 +78,8 @@ def _loader(text: str) -> Callable[[Part], None]:
     caller = _caller(given)
     duplicate = _choice(given, "duplicate", Duplicate.THROW)
     attributes = _choice(given, "attributes", Attributes.USER)
+
+    call_log.note(call_log.WRITE, "import")
 
     def load(part: Part) -> None:
         importing.load(
