@@ -15,6 +15,7 @@ from sqlalchemy import (
     Select,
     String,
     and_,
+    case,
     cast,
     false,
     func,
@@ -29,7 +30,7 @@ from catalog.model.base import UtcDateTime
 from catalog.query import functions, short_strings, tree
 from catalog.query.schema import entities
 from catalog.query.scope import REFUSED, Attribute, Scope, Step
-from catalog.query.tables import Source
+from catalog.query.tables import Source, tables_of
 from catalog.query.values import Kind, Value, alike, of_column, of_literal
 from ijp.errors import QueryError
 
@@ -250,6 +251,7 @@ class Expressions:
             raise QueryError(f"{REFUSED}{node.function} cannot stand here", node.at)
         within = Expressions(self._scope, self._inner, aggregates=False)
         operand = within.value(node.operand)
+        operand = replace(operand, sql=self._of_own_rows(operand.sql))
         sql = operand.sql.distinct() if node.distinct else operand.sql
         match node.function:
             case "COUNT":
@@ -266,6 +268,14 @@ class Expressions:
                 value = func.avg(exact.distinct() if node.distinct else exact)
                 return Value(Kind.NUMBER, value, node.at)
         raise QueryError(f"{REFUSED}{node.function} of {operand.kind.value}", node.at)
+
+    def _of_own_rows(self, sql: ColumnElement[Any]) -> ColumnElement[Any]:
+        """What an aggregate is of; one of outer columns alone would be the outer SELECT's."""
+        if self._scope.tables.owns(sql) or not list(tables_of(sql)):
+            return sql
+        own = self._scope.own_column()
+        # Not IS NOT NULL, which SQLite knows to be true and leaves out.
+        return sql if own is None else case((own == own, sql))
 
 
 def _plain_integer(node: tree.Expression) -> int | None:

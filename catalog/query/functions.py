@@ -63,11 +63,19 @@ def _concat(*parts: Sql) -> Sql:
     return joined
 
 
+def _whole(number: Sql, wanted: type[Integer]) -> Sql:
+    """A number without its fraction; PostgreSQL's cast alone would round it."""
+    whole = isinstance(number.type, Integer)
+    return cast(number if whole else func.trunc(cast(number, Double())), wanted)
+
+
 def _substring(text: Sql, start: Sql, length: Sql | None = None) -> Sql:
+    # SQLite would count a start below 1 from the end.
+    begin = _Largest(_whole(start, Integer), 1)
     if length is None:
-        return func.substr(text, cast(start, Integer), type_=String())
-    most = _Largest(cast(length, Integer), 0)
-    return func.substr(text, cast(start, Integer), most, type_=String())
+        return func.substr(text, begin, type_=String())
+    most = _Largest(_whole(length, Integer), 0)
+    return func.substr(text, begin, most, type_=String())
 
 
 def _locate(part: Sql, text: Sql) -> Sql:
@@ -75,7 +83,7 @@ def _locate(part: Sql, text: Sql) -> Sql:
 
 
 def _locate_from(part: Sql, text: Sql, start: Sql) -> Sql:
-    begin = cast(start, Integer)
+    begin = _Largest(_whole(start, Integer), 1)
     place = _Position(func.substr(text, begin, type_=String()), part)
     return case((place == 0, 0), else_=place + begin - 1)
 
@@ -85,7 +93,7 @@ def _trimmed(name: str) -> Callable[..., Sql]:
 
 
 def _mod(left: Sql, right: Sql) -> Sql:
-    return cast(left, BigInteger) % func.nullif(cast(right, BigInteger), 0)
+    return _whole(left, BigInteger) % func.nullif(_whole(right, BigInteger), 0)
 
 
 _TEXT, _NUMBER = Kind.TEXT, Kind.NUMBER

@@ -71,6 +71,10 @@ class Scope:
         """Let a variable stand for rows of an outer SELECT."""
         self._variables[variable.lower()] = source
 
+    def own_column(self) -> Column[Any] | None:
+        """A column of this SELECT's own rows that is never missing; None if it is in no other."""
+        return next(iter(self._variables.values())).row.c.id if self._outer else None
+
     def declare(self, range: tree.Range | tree.Join) -> Source:
         """Add what a range or join of FROM stands for.
 

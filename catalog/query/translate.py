@@ -188,7 +188,14 @@ class _Translation:
 
     def _group(self, path: tree.Path) -> ColumnElement[Any]:
         source = self._entity(path)
-        return self._plain.path(path).sql if source is None else source.row.c.id
+        if source is not None:
+            return source.row.c.id
+        sql = self._plain.path(path).sql
+        if self._tables.owns(sql):
+            return sql
+        # SQLite does not find a column of an outer SELECT here.
+        found = self._scope.find(path)
+        return found.source.row.c.id if isinstance(found, Attribute) and found.name == "id" else sql
 
     def _entity(self, path: tree.Path) -> Source | None:
         """The rows of the entity that a path ends at; None if it ends at an attribute."""
@@ -200,8 +207,8 @@ class _Translation:
     def _check_items(self) -> None:
         for item in self._items:
             bare = not self._query.group_by and self._aggregates
-            if bare and not isinstance(item, tree.Aggregate):
-                for path in _paths(item):
+            if bare:
+                for path in _bare_paths(item):
                     raise QueryError(f"{REFUSED}'{path}' needs a GROUP BY", path.at)
             for part, *_ in tree.walk(item):
                 # What they count or give would not be checked.
@@ -260,3 +267,11 @@ class _Translation:
 
 def _paths(node: tree.Node) -> list[tree.Path]:
     return [part for part in tree.own_parts(node) if isinstance(part, tree.Path)]
+
+
+def _bare_paths(node: tree.Node) -> list[tree.Path]:
+    """The paths that no aggregate stands around."""
+    if isinstance(node, tree.Aggregate):
+        return []
+    own = [node] if isinstance(node, tree.Path) else []
+    return [*own, *(path for part in tree.children(node) for path in _bare_paths(part))]

@@ -117,6 +117,14 @@ def _all(*numbers: int) -> list[str]:
             "WHERE s.id IS NULL)",
             _all(2, 3, 4, 5),
         ),
+        ("WHERE (SELECT COUNT(s) FROM ds.sample s) = 1", _all(0)),
+        ("WHERE (SELECT MAX(ds.fileSize) FROM ds.datafiles f) = 200", _all(2)),
+        ("WHERE (SELECT COUNT(DISTINCT i.id) FROM ds.investigation i) = 0", []),
+        (
+            "WHERE ds.id = ANY (SELECT i.id FROM ds.investigation i GROUP BY i.id "
+            "HAVING COUNT(i) > 0) OR ds.id = 6",
+            _all(0, 5),
+        ),
         # Functions
         ("WHERE UPPER(ds.name) = 'D1'", _all(1)),
         ("WHERE LOWER('D1') = ds.name", _all(1)),
@@ -132,6 +140,10 @@ def _all(*numbers: int) -> list[str]:
         ("WHERE ABS(ds.fileSize - 300) = 200", _all(1, 5)),
         ("WHERE SQRT(ds.fileSize) = 10", _all(1)),
         ("WHERE MOD(ds.fileSize, 300) = 100", _all(1, 4)),
+        ("WHERE SUBSTRING(ds.name, 2.7, 1.7) = '1' AND SUBSTRING(ds.name, 0, 1) = 'd'", _all(1)),
+        ("WHERE SUBSTRING(ds.name, -1) = 'd1'", _all(1)),
+        ("WHERE LOCATE('5', ds.name, 0) = 2 AND LOCATE('5', ds.name, -3) = 2", _all(5)),
+        ("WHERE MOD(ds.fileSize / 200, 2) = 1 AND MOD(2.7, 2) = 0", _all(2, 3)),
         # Order and paging
         ("ORDER BY ds.fileSize DESC", _all(5, 4, 3, 2, 1, 0)),
         ("ORDER BY ds.createTime", _all(0, 3, 1, 4, 2, 5)),
@@ -192,6 +204,7 @@ def test_datasets_are_found(searched, query, rows):
         ("SELECT COUNT(ds) FROM Dataset ds WHERE ds.id = 99", [0]),
         ("SELECT COUNT(DISTINCT ds.type) FROM Dataset ds", [2]),
         ("SELECT COUNT(ds.sample) FROM Dataset ds", [1]),
+        ("SELECT COUNT(ds) + 1, MAX(ds.id) - MIN(ds.id) FROM Dataset ds", [[7, 5]]),
         ("SELECT COUNT(f.investigations) FROM Facility f", [3]),
         (
             "SELECT MIN(ds.name), MAX(ds.startDate) FROM Dataset ds",
