@@ -48,7 +48,7 @@ class Receiver:
                 event = json.loads(body)
                 status = receiver.answer(event)
                 if status is None:
-                    receiver.ended.wait(20)
+                    receiver.ended.wait(60)
                     return
                 if 200 <= status < 300:
                     receiver.taken.append(event)
@@ -109,7 +109,7 @@ DatasetParameter = "C"
 name = "index"
 url = "{receiver.url}"
 secret_file = "webhook.secret"
-timeout_seconds = 0.5
+timeout_seconds = 30
 """
         )
     return settings_file
