@@ -15,7 +15,7 @@ demo: $(VENV)/.installed
 	$(BIN)/ijpd demo $(if $(BIND),--bind $(BIND))
 
 test: setup-test lint
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --reruns 1
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder --reruns 1 -raR
 
 quick: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m "not slow and not browser and not end_to_end" --ignore=tests/e2e
