@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from sqlalchemy import Connection
 
-from catalog import dump_cli, rules_cli, settings
+from catalog import dump_cli, rules_cli, shell
 from catalog.auth import sessions
 from catalog.auth.authenticators import db
-from catalog.transactions import Transactions
-from servicekit import database
 from servicekit.cli import SETTINGS
 
 
@@ -32,7 +27,7 @@ def user() -> None:
 def add(settings_file: Path, name: str) -> None:
     """Add an account; the user then logs in as NAME and is known as db/NAME."""
     password = _password()
-    with _writing(settings_file) as connection:
+    with shell.writing(settings_file) as connection:
         db.add(connection, name, password)
     click.echo(f"db/{name}: added")
 
@@ -43,7 +38,7 @@ def add(settings_file: Path, name: str) -> None:
 def passwd(settings_file: Path, name: str) -> None:
     """Give an account another password; its sessions end."""
     password = _password()
-    with _writing(settings_file) as connection:
+    with shell.writing(settings_file) as connection:
         db.set_password(connection, name, password)
     click.echo(f"db/{name}: password changed")
 
@@ -53,7 +48,7 @@ def passwd(settings_file: Path, name: str) -> None:
 @click.argument("name")
 def disable(settings_file: Path, name: str) -> None:
     """Let nobody log in to an account any more, and end its sessions."""
-    with _writing(settings_file) as connection:
+    with shell.writing(settings_file) as connection:
         db.disable(connection, name)
     click.echo(f"db/{name}: disabled")
 
@@ -63,7 +58,7 @@ def disable(settings_file: Path, name: str) -> None:
 @click.argument("name")
 def enable(settings_file: Path, name: str) -> None:
     """Let a disabled account log in again."""
-    with _writing(settings_file) as connection:
+    with shell.writing(settings_file) as connection:
         db.enable(connection, name)
     click.echo(f"db/{name}: enabled")
 
@@ -72,7 +67,7 @@ def enable(settings_file: Path, name: str) -> None:
 @SETTINGS
 def list_accounts(settings_file: Path) -> None:
     """List the accounts, one a line, with a tab and whether it is enabled."""
-    with _writing(settings_file) as connection:
+    with shell.writing(settings_file) as connection:
         for name, is_disabled in db.users(connection):
             click.echo(f"db/{name}\t{'disabled' if is_disabled else 'enabled'}")
 
@@ -82,7 +77,7 @@ def list_accounts(settings_file: Path) -> None:
 @click.argument("full_name")
 def log_out(settings_file: Path, full_name: str) -> None:
     """End every session of a user of any authenticator, such as ldap/ana."""
-    with _writing(settings_file) as connection:
+    with shell.writing(settings_file) as connection:
         ended = sessions.end_all(connection, full_name)
     click.echo(f"{full_name}: {ended} sessions ended")
 
@@ -95,13 +90,3 @@ def _password() -> str:
     if sys.stdin.isatty():
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
     return sys.stdin.readline().rstrip("\r\n")
-
-
-@contextmanager
-def _writing(settings_file: Path) -> Iterator[Connection]:
-    engine = database.engine_for(settings.read(settings_file).database_url, "catalog")
-    try:
-        with Transactions(engine).writing() as connection:
-            yield connection
-    finally:
-        engine.dispose()

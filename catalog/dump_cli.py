@@ -12,13 +12,10 @@ from typing import IO
 
 import click
 
-from catalog import settings
+from catalog import shell
 from catalog.authz.caller import Caller
 from catalog.port import export, importing
 from catalog.port.options import Attributes, Duplicate
-from catalog.settings import CatalogSettings
-from catalog.transactions import Transactions
-from servicekit import database
 from servicekit.cli import SETTINGS
 
 OPERATOR = Caller("ijpd", is_root=True)
@@ -52,7 +49,7 @@ def export_command(settings_file: Path, attributes: str, query: str | None, file
     FILE is there when it is whole, and not before; one that was there is replaced then.
     """
     told = _Told("written")
-    with _transactions(settings_file) as (given, transactions):
+    with shell.transactions(settings_file) as (given, transactions):
         pieces = export.dump(
             transactions,
             OPERATOR,
@@ -86,7 +83,7 @@ def import_command(settings_file: Path, attributes: str, duplicate: str, file: s
     again with --duplicate IGNORE.
     """
     told = _Told("read")
-    with _transactions(settings_file) as (_, transactions), _opened(file) as source:
+    with shell.transactions(settings_file) as (_, transactions), _opened(file) as source:
         importing.load(
             transactions,
             OPERATOR,
@@ -127,16 +124,6 @@ class _Told:
         """Say what was done in all."""
         self._finish()
         click.echo(f"{sum(self._rows.values())} objects {self._done}", err=True)
-
-
-@contextmanager
-def _transactions(settings_file: Path) -> Iterator[tuple[CatalogSettings, Transactions]]:
-    given = settings.read(settings_file)
-    engine = database.engine_for(given.database_url, "catalog")
-    try:
-        yield given, Transactions(engine)
-    finally:
-        engine.dispose()
 
 
 @contextmanager

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from sqlalchemy import Connection
 
-from catalog import rule_difference, settings
+from catalog import rule_difference, shell
 from catalog.authz.caller import Caller
 from catalog.authz.explain import explain
 from catalog.authz.rules import Access
 from catalog.dump_cli import OPERATOR
 from catalog.rule_difference import Difference
-from catalog.settings import CatalogSettings
-from catalog.transactions import Transactions
-from servicekit import database, rule_file
+from servicekit import rule_file
 from servicekit.cli import SETTINGS
 
 _FILE = click.argument("file", type=click.Path(path_type=Path))
@@ -38,7 +34,7 @@ def check(settings_file: Path, exit_code: bool, file: Path) -> None:
 
     Each line with a + would be added by "apply", each with a - taken away.
     """
-    with _reading(settings_file) as (_, connection):
+    with shell.reading(settings_file) as (_, connection):
         found = _compared(connection, file)
     if found and exit_code:
         sys.exit(1)
@@ -53,13 +49,16 @@ def apply(settings_file: Path, yes: bool, file: Path) -> None:
 
     They hold from the next call on, in every process.
     """
-    with _reading(settings_file) as (_, connection):
+    with shell.reading(settings_file) as (_, connection):
         shown = _compared(connection, file)
     if not shown:
         return
     if not yes:
         click.confirm("Change the catalog so?", abort=True)
-    with _transactions(settings_file) as (_, transactions), transactions.writing() as connection:
+    with (
+        shell.transactions(settings_file) as (_, transactions),
+        transactions.writing() as connection,
+    ):
         now = rule_difference.difference(connection, rule_file.read(file))
         if now != shown:
             raise click.ClickException("the rules were changed meanwhile: nothing is done")
@@ -83,7 +82,7 @@ def explain_command(settings_file: Path, access: str, user: str, entity: str, id
 
     USER is the full name, such as ldap/ana; ENTITY and ID name the object, such as Dataset 12.
     """
-    with _reading(settings_file) as (given, connection):
+    with shell.reading(settings_file) as (given, connection):
         caller = Caller(user, is_root=user in given.root_users)
         found = explain(connection, caller, Access[access.upper()], entity, id)
     click.echo(f"{user} {'may' if found.permitted else 'may not'} {access.upper()} {entity} {id}")
@@ -107,22 +106,3 @@ def _compared(connection: Connection, path: Path) -> Difference:
         click.echo(f"+ {line}")
     click.echo(f"{len(found.added)} to add, {len(found.removed)} to take away, {found.same} same")
     return found
-
-
-@contextmanager
-def _transactions(settings_file: Path) -> Iterator[tuple[CatalogSettings, Transactions]]:
-    given = settings.read(settings_file)
-    engine = database.engine_for(given.database_url, "catalog")
-    try:
-        yield given, Transactions(engine)
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def _reading(settings_file: Path) -> Iterator[tuple[CatalogSettings, Connection]]:
-    with (
-        _transactions(settings_file) as (given, transactions),
-        transactions.reading() as connection,
-    ):
-        yield given, connection
