@@ -4,16 +4,13 @@ An engine is registered under ``ijp.batch_engines``, chosen by name in the setti
 per process. All its state is in the batch system or under its folder, so that several processes
 may each have one and any of them may be killed at any moment.
 
-How the systems fit that come later: an array is what ``submit_many`` may make of specs that agree
-in all but their command, each element having its own batch id; what accounting knows of an ended
-job comes back through ``status``; dependencies and accounts become fields of ``JobSpec`` with a
-default, and a member of ``Capability`` that tells whether an engine takes them.
+An array is what ``submit_many`` may make of specs that agree in all but their command, each element
+having its own batch id; what accounting knows of an ended job comes back through ``status``.
+Engines that run commands of a batch system derive from ``batch.command_engine.CommandEngine``.
 """
 
 from __future__ import annotations
 
-import os
-import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -23,10 +20,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ijp.errors import BadRequestError, NotImplementedHereError, PortalError
-
-MARK = re.compile(r"[0-9A-Z]{26}")
-"""What a mark looks like: a ULID, so that nobody else's has the same."""
+from batch.resources import Resources
+from ijp.errors import NotImplementedHereError, PortalError
 
 DEFAULT_OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024
 
@@ -37,6 +32,7 @@ class EngineState(Enum):
     QUEUED = "queued"
     HELD = "held"
     RUNNING = "running"
+    SUSPENDED = "suspended"
     ENDED = "ended"
     UNKNOWN = "unknown"
     """The system knows the job, but said something about it that nobody can interpret."""
@@ -47,24 +43,44 @@ class Capability(Enum):
 
     HOLD = "hold"
     RELEASE = "release"
+    SUSPEND = "suspend"
+    """``suspend`` and ``resume``."""
+    REQUEUE = "requeue"
+    ALTER = "alter"
     NODES = "nodes"
+    NODE_OFFLINE = "set nodes offline"
+    """``set_offline`` and ``set_online``."""
+    ARRAYS = "arrays"
+    """``submit_many`` makes one array of specs that agree, so that thousands are one call."""
+    DEPENDENCIES = "dependencies"
+    """``JobSpec.after`` is heeded; others refuse it."""
+    RUN_AS = "run as another user"
+    """``JobSpec.run_as`` is heeded; others refuse it."""
+    RAW_OPTIONS = "options of the batch system"
+    """``JobSpec.options`` may be allowed by the settings; others refuse them."""
+    ACCOUNTING = "accounting"
+    """How a job ended is known from the system's records even after it left the queue."""
     LIVE_OUTPUT = "live output"
     """The output files grow while the job runs; otherwise they appear when it has ended."""
     WAKES = "wakes"
     """``wait_for_change`` returns as soon as something changed, not only after the timeout."""
 
 
+class When(Enum):
+    """What a job waits for in another."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ENDED = "ended"
+    STARTED = "started"
+
+
 @dataclass(frozen=True, kw_only=True)
-class Resources:
-    """What a job may use at most; None is no limit of its own, the engine's default holds.
+class Dependency:
+    """That a job waits for another of the same engine; it ends unrun if that can never be."""
 
-    Memory and CPU time are those of all the job's processes together.
-    """
-
-    cores: int = 1
-    memory_mib: int | None = None
-    wall_seconds: int | None = None
-    cpu_seconds: int | None = None
+    batch_id: str
+    when: When = When.SUCCEEDED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +102,11 @@ class JobSpec:
         name: What an operator sees in the queue.
         output_limit_bytes: What is kept of each output; what follows is read and dropped, and a
             last line tells so.
+        after: What has to happen first.
+        run_as: The Unix account that the job runs as; "" is the engine's own choice. The caller
+            has seen to it that the account can use the folder and make the outputs.
+        options: Options for the batch system as its manual has them, each as one text such as
+            "--qos=high" or "-P neutrons". Engines take only those that their settings allow.
     """
 
     mark: str
@@ -98,6 +119,9 @@ class JobSpec:
     resources: Resources = field(default_factory=Resources)
     name: str = ""
     output_limit_bytes: int = DEFAULT_OUTPUT_LIMIT_BYTES
+    after: tuple[Dependency, ...] = ()
+    run_as: str = ""
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +138,7 @@ class JobStatus:
         reason: For the user, why it ended as it did: "" if the program decided that itself,
             otherwise words such as "wall time limit of 60 s", "memory limit of 512 MiB",
             "cancelled" or "program not found: x". What of the output was lost is said here too.
+            Of a queued job, in the system's words, what keeps it there beside the queue.
         started: UTC, as ``ended``.
         peak_memory_bytes: The most that all its processes together were seen to use.
         node: The host it runs or ran on.
@@ -144,6 +169,9 @@ class Node:
         slots: How many cores jobs may use there.
         slots_used: How many cores jobs use there now.
         load: The average number of processes that wanted to run in the last minute.
+        state: In the system's own words; "" where it has none.
+        reason: Why it is offline, as somebody or the system wrote it down.
+        features: What jobs may ask for that runs here only.
     """
 
     name: str
@@ -152,6 +180,11 @@ class Node:
     slots_used: int
     load: float | None = None
     memory_bytes: int | None = None
+    state: str = ""
+    reason: str = ""
+    gpus: int = 0
+    features: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
 
 
 class BatchEngine(ABC):
@@ -162,7 +195,7 @@ class BatchEngine(ABC):
     """
 
     name: ClassVar[str]
-    capabilities: ClassVar[frozenset[Capability]]
+    capabilities: frozenset[Capability]
 
     @abstractmethod
     def __init__(self, settings: Mapping[str, Any], folder: Path) -> None:
@@ -246,9 +279,53 @@ class BatchEngine(ABC):
         """
         raise self._cannot(Capability.RELEASE)
 
+    def suspend(self, batch_id: str) -> None:
+        """Stop a running job where it is; it keeps its memory.
+
+        Raises:
+            NotFoundError: The engine does not know this job.
+            ConflictError: It is neither running nor suspended.
+        """
+        raise self._cannot(Capability.SUSPEND)
+
+    def resume(self, batch_id: str) -> None:
+        """Let a suspended job go on; raises as ``suspend``."""
+        raise self._cannot(Capability.SUSPEND)
+
+    def requeue(self, batch_id: str) -> None:
+        """End a running job and have it start anew, from its beginning, with its outputs empty.
+
+        Raises:
+            NotFoundError: The engine does not know this job.
+            ConflictError: It does not run.
+        """
+        raise self._cannot(Capability.REQUEUE)
+
+    def alter(self, batch_id: str, changes: Mapping[str, Any]) -> None:
+        """Change what a job may use that has not started; the names are those of ``Resources``.
+
+        Raises:
+            BadRequestError: This engine cannot change one of these; nothing is changed.
+            NotFoundError: The engine does not know this job.
+            ConflictError: It has started.
+        """
+        raise self._cannot(Capability.ALTER)
+
     def nodes(self) -> list[Node]:
         """The hosts that run jobs."""
         raise self._cannot(Capability.NODES)
+
+    def set_offline(self, node: str, reason: str) -> None:
+        """Start no new jobs on a host; those that run there go on.
+
+        Raises:
+            NotFoundError: There is no such host.
+        """
+        raise self._cannot(Capability.NODE_OFFLINE)
+
+    def set_online(self, node: str) -> None:
+        """Let a host run jobs again; raises as ``set_offline``."""
+        raise self._cannot(Capability.NODE_OFFLINE)
 
     def wait_for_change(self, timeout_seconds: float) -> bool:
         """Wait until some job started, ended or was held, or the time is over.
@@ -267,55 +344,3 @@ class BatchEngine(ABC):
 
     def _cannot(self, capability: Capability) -> NotImplementedHereError:
         return NotImplementedHereError(f"the batch engine {self.name!r} cannot {capability.value}")
-
-
-def check(spec: JobSpec) -> None:
-    """Refuse what no engine may be given, before it reaches one.
-
-    Raises:
-        BadRequestError: Names the first fault found.
-    """
-    if not MARK.fullmatch(spec.mark):
-        raise BadRequestError(f"a mark is 26 characters 0-9 A-Z; this is {spec.mark!r}")
-    if not spec.owner:
-        raise BadRequestError("a job has no owner")
-    _check_texts(spec)
-    for path in (spec.folder, spec.stdout, spec.stderr):
-        if not path.is_absolute():
-            raise BadRequestError(f"not an absolute path: {str(path)!r}")
-    if not spec.folder.is_dir():
-        raise BadRequestError(f"the job's folder does not exist: {str(spec.folder)!r}")
-    if spec.stdout == spec.stderr:
-        raise BadRequestError(f"standard output and error are one file: {str(spec.stdout)!r}")
-    _check_numbers(spec)
-
-
-def _check_texts(spec: JobSpec) -> None:
-    if not spec.argv or not spec.argv[0]:
-        raise BadRequestError("a job has no program")
-    paths = (str(spec.folder), str(spec.stdout), str(spec.stderr))
-    names_values = (text for pair in spec.environment.items() for text in pair)
-    for text in (*spec.argv, *names_values, *paths, spec.owner, spec.name):
-        if "\0" in text:
-            raise BadRequestError(f"a NUL character cannot be passed to a program: {text!r}")
-        try:
-            os.fsencode(text)
-        except UnicodeEncodeError as error:
-            raise BadRequestError(f"not text that can be passed to a program: {text!r}") from error
-    for name in spec.environment:
-        if not name or "=" in name:
-            raise BadRequestError(f"not the name of an environment variable: {name!r}")
-
-
-def _check_numbers(spec: JobSpec) -> None:
-    limits = spec.resources
-    numbers = {
-        "cores": limits.cores,
-        "memory_mib": limits.memory_mib,
-        "wall_seconds": limits.wall_seconds,
-        "cpu_seconds": limits.cpu_seconds,
-        "output_limit_bytes": spec.output_limit_bytes,
-    }
-    for name, number in numbers.items():
-        if number is not None and not 1 <= number < 2**53:
-            raise BadRequestError(f"{name} must be at least 1 and can be stored; it is {number}")

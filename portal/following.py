@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 ENDED = "ended; its results are being recorded"
 HELD = "on hold until it is released"
+SUSPENDED = "suspended on its node"
 MISSING = "the batch system does not know it at the moment"
 SILENT = "the batch system does not answer at the moment"
 UNCLEAR = "the batch system's answer about it is not understood"
@@ -35,6 +36,7 @@ _STATES = {
     EngineState.QUEUED: (State.QUEUED, QUEUED),
     EngineState.HELD: (State.HELD, HELD),
     EngineState.RUNNING: (State.EXECUTING, "running"),
+    EngineState.SUSPENDED: (State.EXECUTING, SUSPENDED),
     EngineState.UNKNOWN: (State.UNKNOWN, UNCLEAR),
 }
 
@@ -130,7 +132,7 @@ def changed(
     if status.state is EngineState.ENDED:
         return _ended(row, status, moment, delays.token_grace)
     state, reason = _STATES[status.state]
-    if state is State.EXECUTING and status.node:
+    if status.state is EngineState.RUNNING and status.node:
         reason = f"running on {status.node}"
     values: dict[str, Any] = {"state": state, "reason": reason, "missing_since": None}
     if status.state is EngineState.RUNNING:

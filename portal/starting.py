@@ -17,7 +17,8 @@ from pathlib import Path
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from batch.engine import JobSpec, Resources
+from batch.engine import JobSpec
+from batch.resources import Resources
 from ijp.errors import BadRequestError, EngineError, PortalError
 from portal import changes, checkpoints, job_folder, planning, tokens
 from portal.changes import Change

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from batch.check import check, check_capabilities
 from batch.engine import (
     BatchEngine,
     Capability,
@@ -24,10 +25,10 @@ from batch.engine import (
     JobSpec,
     JobStatus,
     Node,
-    check,
 )
 from batch.local import schedule, spool
 from batch.local.wakeup import Listener, wake
+from batch.resources import check_supported
 from ijp.errors import BadRequestError, ConflictError, EngineError, NotFoundError, PortalError
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _MIB = 1024 * 1024
+_RESOURCES = ("memory_mib", "wall_seconds", "cpu_seconds")
 _STATES = {
     "queued": EngineState.QUEUED,
     "starting": EngineState.QUEUED,
@@ -57,7 +59,15 @@ class LocalEngine(BatchEngine):
     """
 
     name: ClassVar[str] = "local"
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
+    capabilities = frozenset(
+        {
+            Capability.HOLD,
+            Capability.RELEASE,
+            Capability.NODES,
+            Capability.LIVE_OUTPUT,
+            Capability.WAKES,
+        }
+    )
 
     def __init__(self, settings: Mapping[str, Any], folder: Path) -> None:
         self._settings = _checked(settings)
@@ -88,6 +98,8 @@ class LocalEngine(BatchEngine):
         for spec in specs:
             try:
                 check(spec)
+                check_capabilities(spec, self)
+                check_supported(spec.resources, _RESOURCES, self.name)
                 rows.append(self._row(spec, has_room=len(rows) < room))
                 answers.append(spec.mark)
             except PortalError as refusal:

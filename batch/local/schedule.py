@@ -16,7 +16,8 @@ import os
 import sys
 
 from batch.local import processes
-from batch.local.spool import Outcome, Spool
+from batch.local.outcome import Outcome
+from batch.local.spool import Spool
 from batch.local.wakeup import wake
 
 TYPE_CHECKING = False

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
+    from batch.local.outcome import Outcome
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS job (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -65,25 +67,6 @@ _NEW = (
     "mark, owner, name, argv, environment, folder, stdout, stderr, output_limit_bytes,"
     " cores, memory_bytes, wall_seconds, cpu_limit_seconds, state, submitted"
 )
-
-
-class Outcome:
-    """How a job ended; None is what nobody knows."""
-
-    def __init__(
-        self,
-        reason: str,
-        *,
-        exit_code: int | None = None,
-        signal: int | None = None,
-        cpu_seconds: float | None = None,
-        peak_memory_bytes: int | None = None,
-    ) -> None:
-        self.reason = reason
-        self.exit_code = exit_code
-        self.signal = signal
-        self.cpu_seconds = cpu_seconds
-        self.peak_memory_bytes = peak_memory_bytes
 
 
 def create(folder: str, settings: dict[str, float]) -> None:

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from ulid import ULID
 
-from batch.engine import BatchEngine, EngineState, JobSpec, JobStatus, Resources
+from batch.engine import BatchEngine, EngineState, JobSpec, JobStatus
 from batch.engines.local import LocalEngine
+from batch.resources import Resources
 
 MakeEngine = Callable[..., BatchEngine]
 MakeSpec = Callable[..., JobSpec]

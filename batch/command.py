@@ -1,0 +1,184 @@
+"""Running the commands of a batch system: the only place where this package starts them.
+
+The commands of different systems have the same names, so they are looked for in one configured
+folder and never on a PATH. They get an environment of their own, no standard input but what is
+given, a time limit, and a limit to what is read of them; no shell is involved.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ijp.errors import BadRequestError, EngineError
+
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?")
+_RUNUSER = "/usr/sbin/runuser"
+_ENV = "/usr/bin/env"
+_CHUNK_BYTES = 256 * 1024
+_SHOWN = 300
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command said; bytes that are not UTF-8 are replaced."""
+
+    command: str
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def first_line(self) -> str:
+        """The first line with something in it, of standard error rather than output."""
+        lines = (line.strip() for line in f"{self.stderr}\n{self.stdout}".splitlines())
+        return next((line[:_SHOWN] for line in lines if line), "it said nothing")
+
+
+class CommandFailedError(EngineError):
+    """A command ran and failed; ``answer`` has all of it, for engines that know what it means."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(f"{answer.command}: exit code {answer.exit_code}: {answer.first_line}")
+        self.answer = answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commands:
+    """How commands are run.
+
+    Attributes:
+        folder: Where they are.
+        environment: All that they get, over a plain PATH, UTC and a locale.
+        timeout_seconds: After this a command and what it started are killed.
+        output_limit_bytes: A command that writes more is killed.
+    """
+
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    timeout_seconds: float = 60.0
+    output_limit_bytes: int = 512 * 1024 * 1024
+
+    def run(self, arguments: Sequence[str], *, user: str = "", stdin: str = "") -> Answer:
+        """Run a command to its end.
+
+        Args:
+            arguments: Its name, without a folder, and what it gets.
+            user: Run it as this Unix account, with nothing of this process's environment; only
+                root can. "" is as oneself.
+            stdin: What it can read.
+
+        Raises:
+            CommandFailedError: Its exit code is not 0.
+            EngineError: It cannot be started, took too long or wrote too much.
+            BadRequestError: This is not the name of an account.
+        """
+        name = arguments[0]
+        if "/" in name:
+            raise ValueError(f"a command's name has no folder: {name!r}")
+        line = [str(self.folder / name), *arguments[1:]]
+        environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+        environment |= self.environment
+        if user:
+            line = [*_as_user(user), *(f"{key}={text}" for key, text in environment.items()), *line]
+        answer = self._run(line, " ".join(arguments)[:_SHOWN], environment, stdin)
+        if answer.exit_code:
+            raise CommandFailedError(answer)
+        return answer
+
+    def _run(
+        self, line: Sequence[str], shown: str, environment: Mapping[str, str], stdin: str
+    ) -> Answer:
+        try:
+            process = subprocess.Popen(
+                line,
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=dict(environment),
+                cwd="/",
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            raise EngineError(f"{line[0]} cannot be run: {error}") from error
+        with process:
+            try:
+                out, err = self._read(process, shown, stdin.encode(errors="surrogateescape"))
+            except BaseException:
+                _kill(process)
+                raise
+        return Answer(shown, process.returncode, out.decode("utf-8", "replace"), err)
+
+    def _read(
+        self, process: subprocess.Popen[bytes], shown: str, stdin: bytes
+    ) -> tuple[bytes, str]:
+        """Write and read until all ends are closed and the command has ended."""
+        until = time.monotonic() + self.timeout_seconds
+        assert process.stdout
+        assert process.stderr
+        found: dict[object, list[bytes]] = {process.stdout: [], process.stderr: []}
+        read_bytes = 0
+        with selectors.DefaultSelector() as selector:
+            for pipe in (process.stdout, process.stderr):
+                selector.register(pipe, selectors.EVENT_READ)
+            if process.stdin:
+                os.set_blocking(process.stdin.fileno(), False)
+                selector.register(process.stdin, selectors.EVENT_WRITE)
+            while selector.get_map():
+                ready = selector.select(max(until - time.monotonic(), 0))
+                if not ready:
+                    raise self._too_slow(shown)
+                for key, _ in ready:
+                    if key.fileobj is process.stdin:
+                        stdin = _write(key.fd, stdin)
+                        chunk = stdin
+                    else:
+                        chunk = os.read(key.fd, _CHUNK_BYTES)
+                        found[key.fileobj].append(chunk)
+                        read_bytes += len(chunk)
+                    if not chunk:
+                        selector.unregister(key.fileobj)
+                        if key.fileobj is process.stdin:
+                            process.stdin.close()
+                if read_bytes > self.output_limit_bytes:
+                    raise EngineError(f"{shown}: wrote more than {self.output_limit_bytes} bytes")
+        try:
+            process.wait(max(until - time.monotonic(), 0.1))
+        except subprocess.TimeoutExpired:
+            raise self._too_slow(shown) from None
+        error = b"".join(found[process.stderr])
+        return b"".join(found[process.stdout]), error.decode("utf-8", "replace")
+
+    def _too_slow(self, shown: str) -> EngineError:
+        return EngineError(f"{shown}: no answer after {self.timeout_seconds:g} s")
+
+
+def _write(descriptor: int, text: bytes) -> bytes:
+    """Write what fits; gives the rest, nothing if the command does not want it."""
+    try:
+        return text[os.write(descriptor, text[:_CHUNK_BYTES]) :]
+    except BlockingIOError:
+        return text
+    except BrokenPipeError:
+        return b""
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _as_user(user: str) -> list[str]:
+    if not _USER.fullmatch(user):
+        raise BadRequestError(f"not the name of an account: {user!r}")
+    if os.geteuid() != 0:
+        raise BadRequestError(f"only root can run commands as {user!r}")
+    return [_RUNUSER, "-u", user, "--", _ENV, "-i"]

@@ -1,0 +1,192 @@
+"""A job on its node: ``python -I -S runner.py FOLDER TAG BATCH_ID INDEX``.
+
+The job script of every batch system starts this, and nothing of the user's is in the script: what
+to run is in ``spec.json``. It runs the program as the spec says, exactly: arguments, environment,
+outputs with their limits, time and memory; and it leaves two witnesses beside the spec,
+``start.json`` and ``end.json`` (see ``batch.records``). What the batch system says of a job counts
+together with these.
+
+A job that its batch system started twice, under two ids, runs once: the second finds the first's
+``start.json`` and ends. A job that was requeued has the same id; it starts anew.
+"""
+
+import os
+import sys
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+import fnmatch
+import json
+import resource
+import signal
+import time
+
+from batch.local import watch
+from batch.local.launch import Program, become_subreaper
+from batch.local.outcome import Outcome
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import FrameType
+    from typing import Any
+
+TOLD_TO_STOP = "told to stop by the batch system"
+FAILED_HERE = 125
+"""The exit code where the program's own would mean something else to the batch system."""
+RESERVED = (99, 100)
+"""Exit codes that batch systems take as a wish to be started again, or to be held."""
+
+_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
+"""SIGUSR2 is how Grid Engine announces the end."""
+_IGNORED = (signal.SIGHUP, signal.SIGUSR1)
+
+_told_to_stop = False
+
+
+class RanElsewhereError(Exception):
+    """The job runs, or ran, under another batch id."""
+
+
+def main(folder: str, tag: str, batch_id: str, index: str) -> int:
+    """Run one job; gives the exit code for the batch system."""
+    run_folder = os.path.join(folder, "jobs", _mark(folder, tag, index), "run")
+    _settle()
+    with open(os.path.join(run_folder, "spec.json"), encoding="utf-8") as file:
+        spec = json.load(file)
+    started = time.time()
+    start = {"id": batch_id, "host": os.uname().nodename, "started": started}
+    _begin(run_folder, start, spec)
+    start_file = os.path.join(run_folder, "start.json")
+    outcome = _run(spec, lambda outputs: _write(start_file, start | {"outputs": outputs}))
+    end = {
+        "id": batch_id,
+        "started": started,
+        "ended": time.time(),
+        "host": os.uname().nodename,
+        **vars(outcome),
+    }
+    _write(os.path.join(run_folder, "end.json"), end)
+    return _exit_code(outcome)
+
+
+def _mark(folder: str, tag: str, index: str) -> str:
+    """Whose turn it is: the job's own mark, or for an array the line that has this number."""
+    if not index:
+        return tag
+    with open(os.path.join(folder, "arrays", tag, "marks"), encoding="ascii") as file:
+        return file.read().splitlines()[int(index) - 1]
+
+
+def _settle() -> None:
+    os.chdir("/")
+    os.umask(0o077)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.closerange(3, most)
+    for number in _STOPPING:
+        signal.signal(number, _stop)
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    become_subreaper()
+
+
+def _stop(number: int, frame: "FrameType | None") -> None:
+    global _told_to_stop
+    _told_to_stop = True
+
+
+def _begin(run_folder: str, start: "dict[str, Any]", spec: "Mapping[str, Any]") -> None:
+    """Claim the job; of an attempt before this one, the outputs are removed.
+
+    Raises:
+        RanElsewhereError: Somebody else has.
+    """
+    path = os.path.join(run_folder, "start.json")
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        with open(path, encoding="utf-8") as file:
+            before = json.load(file)
+        if before["id"] != start["id"]:
+            raise RanElsewhereError(f"this job runs, or ran, as {before['id']}") from None
+        _remove_outputs(before, spec)
+        if os.path.exists(os.path.join(run_folder, "end.json")):
+            os.unlink(os.path.join(run_folder, "end.json"))
+        _write(path, start)
+        return
+    with open(descriptor, "w", encoding="utf-8") as file:
+        json.dump(start, file)
+
+
+def _remove_outputs(before: "Mapping[str, Any]", spec: "Mapping[str, Any]") -> None:
+    """Remove the files that the earlier attempt made, if they are still the same ones."""
+    for path in (spec["stdout"], spec["stderr"]):
+        if _identity(path) in before.get("outputs", ()):
+            os.unlink(os.fsencode(path))
+
+
+def _identity(path: str) -> "list[int] | None":
+    try:
+        found = os.lstat(os.fsencode(path))
+    except OSError:
+        return None
+    return [found.st_dev, found.st_ino]
+
+
+def _run(spec: "Mapping[str, Any]", made: "Callable[[list[list[int] | None]], None]") -> Outcome:
+    limits = watch.Limits(**spec["limits"])
+    outputs = watch.Outputs(
+        [os.fsencode(spec["stdout"]), os.fsencode(spec["stderr"])], spec["output_limit_bytes"]
+    )
+    passed = {
+        name: value
+        for name, value in os.environ.items()
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in spec["pass_variables"])
+    }
+    pairs = {**passed, **spec["environment"]}
+    program = Program(
+        spec["mark"],
+        _terminated(spec["argv"]),
+        _terminated([f"{name}={value}" for name, value in pairs.items()]),
+        os.fsencode(spec["folder"]),
+    )
+
+    def started(pid: int) -> None:
+        made([_identity(spec["stdout"]), _identity(spec["stderr"])])
+
+    return watch.run(program, outputs, limits, _why_end, started=started)
+
+
+def _why_end() -> str:
+    return TOLD_TO_STOP if _told_to_stop else ""
+
+
+def _terminated(texts: "Sequence[str]") -> bytes:
+    return b"".join(os.fsencode(text) + b"\0" for text in texts)
+
+
+def _write(path: str, content: "Mapping[str, Any]") -> None:
+    new = f"{path}.new"
+    with open(new, "w", encoding="utf-8") as file:
+        json.dump(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(new, path)
+
+
+def _exit_code(outcome: Outcome) -> int:
+    if outcome.signal is not None:
+        return 128 + outcome.signal
+    code = outcome.exit_code
+    if code is None or code in RESERVED or (code == 0 and outcome.reason):
+        return FAILED_HERE
+    return code
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(*sys.argv[1:5]))
+    except Exception as problem:
+        print(f"the job's runner failed: {problem}", file=sys.stderr)
+        sys.exit(FAILED_HERE)
