@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,11 +32,17 @@ def _programs() -> Path:
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[str]:
-    """The URL of a fresh server, without a database name; it ends with the block.
+def server(
+    folder: Path, settings: Mapping[str, str] | None = None, *, kept: bool = False
+) -> Iterator[str]:
+    """The URL of a server, without a database name; it ends with the block.
 
     Started by root it runs as ``postgres``, as it refuses to be root: the folder must be one that
     ``postgres`` can reach.
+
+    Args:
+        settings: Of PostgreSQL, beside those for a server that need not survive.
+        kept: Start what is in the folder already, and end it so that it can be started again.
 
     Raises:
         NotInstalledError: There is none on this machine.
@@ -53,11 +59,13 @@ def server(folder: Path) -> Iterator[str]:
             [*as_user, *command], check=True, env=environment, cwd="/", stdout=subprocess.DEVNULL
         )
 
-    run(str(programs / "initdb"), "-D", str(data), "-U", "ijp", "-A", "trust", "--no-sync")
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+    if not (kept and data.exists()):
+        run(str(programs / "initdb"), "-D", str(data), "-U", "ijp", "-A", "trust", "--no-sync")
+    given = {"listen_addresses": "127.0.0.1", "fsync": "off", **(settings or {})}
+    options = f"-p {port} -k {folder} " + " ".join(f"-c {one}={given[one]}" for one in given)
     control = [str(programs / "pg_ctl"), "-D", str(data), "-w"]
     run(*control, "-l", str(folder / "log"), "-o", options, "start")
     try:
         yield f"postgresql+psycopg2://ijp@127.0.0.1:{port}"
     finally:
-        run(*control, "-m", "immediate", "stop")
+        run(*control, "-m", "fast" if kept else "immediate", "stop")

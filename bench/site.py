@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,10 +50,21 @@ class Site:
         portal.login("simple", {"username": name, "password": PASSWORD})
         return portal
 
+    def catalog(self, name: str) -> CatalogSession:
+        """The catalog over its socket, as somebody who is logged in."""
+        credentials = {"username": name, "password": PASSWORD}
+        return CatalogClient(f"{self.url}/icat").login("simple", credentials)
+
 
 @contextmanager
-def served(folder: Path, database_url: str, users: list[str]) -> Iterator[Site]:
-    """The imaging facility with some more users, served by one process."""
+def served(
+    folder: Path, database_url: str, users: Sequence[str], names: Sequence[str] = ()
+) -> Iterator[Site]:
+    """The imaging facility with some more users, served by one process.
+
+    Args:
+        names: The services that are served; all if empty.
+    """
     bind = f"127.0.0.1:{free_port()}"
     made = installation.make(
         folder,
@@ -73,10 +84,10 @@ def served(folder: Path, database_url: str, users: list[str]) -> Iterator[Site]:
     command = [sys.executable, "-P", "-m", "servicekit.cli", "serve", "--bind", bind]
     with (folder / "server.log").open("wb") as log:
         server = subprocess.Popen(
-            [*command, "--settings", str(made.settings_file)], stdout=log, stderr=log
+            [*command, "--settings", str(made.settings_file), *names], stdout=log, stderr=log
         )
     try:
-        _await(f"http://{bind}")
+        _await(bind, server)
         children = subprocess.run(
             ["pgrep", "-P", str(server.pid)], capture_output=True, text=True, check=True
         )
@@ -87,13 +98,14 @@ def served(folder: Path, database_url: str, users: list[str]) -> Iterator[Site]:
         server.wait(60)
 
 
-def _await(url: str) -> None:
+def _await(bind: str, server: subprocess.Popen[bytes]) -> None:
+    """Until a worker answers: ``/icat/version`` is there whatever is served."""
     until = time.monotonic() + 60
     while True:
         try:
-            PortalClient(url).authenticators()
+            CatalogClient(f"http://{bind}/icat").version()
             return
         except UnavailableError:
-            if time.monotonic() > until:
+            if time.monotonic() > until or server.poll() is not None:
                 raise
             time.sleep(0.1)

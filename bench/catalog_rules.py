@@ -1,0 +1,135 @@
+"""Whether searches get slower the more rules there are."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, text
+
+from bench.catalog_data import STAMP_COLUMNS, STAMPS
+from bench.catalog_search import NARROW, ROUNDS, USER, WARM, Run, by_rest, timed
+from bench.measure import Result
+from bench.site import Site
+
+FEW, MANY = 10, 1_000
+ALLOWED = 1.2
+
+_FIRST = (
+    "Facility",
+    "DatasetType",
+    "ParameterType",
+    "InvestigationType",
+    "DatafileFormat",
+    "SELECT u FROM User u WHERE u.name = :user",
+    *(
+        f"SELECT x FROM {entity} x JOIN x.{way}investigationUsers iu WHERE iu.user.name = :user"
+        for entity, way in (
+            ("Investigation", ""),
+            ("Sample", "investigation."),
+            ("Dataset", "investigation."),
+            ("DatasetParameter", "dataset.investigation."),
+        )
+    ),
+)
+"""The first ten: what everybody may know, and the own investigations."""
+
+_BEAMLINES = (
+    "SELECT ds FROM Dataset ds JOIN ds.investigation.investigationInstruments ii "
+    "WHERE ii.instrument.name = 'beamline {n}'",
+    "SELECT df FROM Datafile df JOIN df.dataset.investigation.investigationInstruments ii "
+    "WHERE ii.instrument.name = 'beamline {n}'",
+    "SELECT i FROM Investigation i JOIN i.investigationInstruments ii "
+    "WHERE ii.instrument.name = 'beamline {n}'",
+)
+"""What the scientists of a beamline may read."""
+
+_GROUPS = 50
+_OWN_GROUPS = 5
+
+
+def measure(site: Site) -> list[Result]:
+    """The first page with ten rules, and with a thousand for some groups or for everyone."""
+    engine = site.tables("catalog")
+    with _put_aside(engine), by_rest(site, site.catalog(USER)) as rest:
+        _add(engine, [(what, None) for what in _FIRST])
+        few = _median(rest)
+        more = [one.format(n=n) for n in range(MANY - FEW) for one in (_BEAMLINES[n % 3],)]
+        groups = _make_groups(engine)
+        _add(engine, [(what, groups[n % _GROUPS]) for n, what in enumerate(more)])
+        of_groups = _median(rest)
+        _clear(engine)
+        _add(engine, [(what, None) for what in (*_FIRST, *more)])
+        of_all = _median(rest)
+    engine.dispose()
+    return [
+        _result(f"first page, {MANY:,} rules, most of other groups", few, of_groups),
+        _result(f"first page, {MANY:,} rules for everyone, 330 of datasets", few, of_all),
+    ]
+
+
+def _result(name: str, few: float, many: float) -> Result:
+    return Result(
+        name,
+        f"{1000 * many:.1f} ms",
+        f"with {FEW} rules {1000 * few:.1f} ms",
+        f"≤ {ALLOWED} times = {ALLOWED * 1000 * few:.1f} ms",
+        many <= ALLOWED * few,
+    )
+
+
+def _median(rest: Run) -> float:
+    query = NARROW.query(count=False)
+    found = [
+        timed(rest, query.format(low=NARROW.low + n / 1000, high=NARROW.high + n / 1000))[1]
+        for n in range(WARM + ROUNDS)
+    ]
+    return statistics.median(found[WARM:])
+
+
+@contextmanager
+def _put_aside(engine: Engine) -> Iterator[None]:
+    """Take away all rules, and bring them back."""
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE rules_put_aside AS SELECT * FROM rule_"))
+    _clear(engine)
+    try:
+        yield
+    finally:
+        _clear(engine)
+        with engine.begin() as connection:
+            connection.execute(text("DELETE FROM grouping WHERE name LIKE 'bench %'"))
+            connection.execute(text("INSERT INTO rule_ SELECT * FROM rules_put_aside"))
+            connection.execute(text("DROP TABLE rules_put_aside"))
+
+
+def _clear(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM rule_"))
+
+
+def _add(engine: Engine, rules: list[tuple[str, int | None]]) -> None:
+    statement = text(
+        f"INSERT INTO rule_ (what, crud_flags, grouping_id, {STAMP_COLUMNS}) "
+        f"VALUES (:what, 'R', :group, {STAMPS})"
+    )
+    with engine.begin() as connection:
+        connection.execute(statement, [{"what": what, "group": group} for what, group in rules])
+        connection.execute(text("ANALYZE rule_"))
+
+
+def _make_groups(engine: Engine) -> list[int]:
+    """The ids of groups; the user is in a few of them."""
+    groups = text(
+        f"INSERT INTO grouping (name, {STAMP_COLUMNS}) SELECT 'bench ' || n, {STAMPS} "
+        f"FROM generate_series(1, {_GROUPS}) n RETURNING id"
+    )
+    member = text(
+        f"INSERT INTO user_group (user_id, grouping_id, {STAMP_COLUMNS}) "
+        f"SELECT id, :group, {STAMPS} FROM user_ WHERE name = 'simple/{USER}'"
+    )
+    with engine.begin() as connection:
+        found = list(connection.execute(groups).scalars())
+        connection.execute(member, [{"group": one} for one in found[:_OWN_GROUPS]])
+    return found
