@@ -10,21 +10,26 @@ import requests
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
-from datastore import rest, settings
+from datastore import rest, settings, tus
+from datastore.locations import Locations
 from datastore.prepared import PreparedStore
+from datastore.quotas import Quotas
 from datastore.ranges import UnsatisfiableRangeError
 from datastore.reader import ReaderAccount
 from datastore.sending import Sender
 from datastore.settings import DatastoreSettings
 from datastore.storage import Storage
 from datastore.storing import Depot, Limits
+from datastore.tus import TusParts
+from datastore.tus_uploads import TusUploads
 from datastore.unsettled import Sweep, Unsettled
 from ijp import errors
 from ijp.catalog import CatalogClient
 from ijp.transport import ERROR_CODE_HEADER
-from servicekit import database, embedded, http_errors, logs, plugins
+from servicekit import database, embedded, http_errors, logs, metrics, plugins
 from servicekit.hourly import Hourly
 from servicekit.service import Service
+from servicekit.settings import SettingsError
 
 _LONGEST_FORM_BYTES = 16 << 20
 
@@ -54,10 +59,13 @@ def create_app(settings_file: Path, http: requests.Session) -> Flask:
     app.config["MAX_FORM_MEMORY_SIZE"] = _LONGEST_FORM_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["datastore"] = made.parts()
+    app.extensions["tus"] = made.tus_parts()
     app.register_blueprint(rest.blueprint)
+    app.register_blueprint(tus.blueprint)
     logs.install(app)
     _answer_errors(app)
     _admit_browsers(app, told.allowed_origins)
+    metrics.install(app, "datastore")
     return app
 
 
@@ -78,26 +86,64 @@ class _Made:
             else None
         )
 
+        self._locations = _locations(told)
+        self._depot = Depot(
+            self._storage,
+            self._unsettled,
+            Limits(told.largest_upload_bytes, told.free_space_floor_bytes),
+            self._reader,
+            locations=self._locations,
+            quotas=Quotas(told.quota, self._engine, self._reader),
+        )
+        self._uploads = TusUploads(
+            self._engine,
+            told.path(told.uploads_folder),
+            timedelta(hours=told.upload_hours),
+            self._depot,
+        )
+
     def parts(self) -> rest.Parts:
         told = self._told
-        limits = Limits(told.largest_upload_bytes, told.free_space_floor_bytes)
         lifetime = timedelta(hours=told.prepared_hours)
         return rest.Parts(
             catalog=self._catalog,
             icat_url=_icat_url(told),
             read_only=told.read_only,
-            depot=Depot(self._storage, self._unsettled, limits, self._reader),
+            depot=self._depot,
             prepared=PreparedStore(self._engine, lifetime, told.prepared_count),
             sender=Sender(self._storage),
+            locations=self._locations,
         )
 
+    def tus_parts(self) -> TusParts:
+        told = self._told
+        return TusParts(self._catalog, self._uploads, told.read_only, told.largest_upload_bytes)
+
     def sweep(self) -> Sweep:
-        return Sweep(self._unsettled, self._storage, self._reader)
+        signed = self._locations.are_signed
+        return Sweep(self._unsettled, self._storage, self._reader, signed=signed)
+
+    def hourly(self) -> None:
+        self.sweep().run()
+        self._uploads.remove_expired()
 
 
 def sweep_of(settings_file: Path, http: requests.Session) -> Sweep:
     """The sweep of the service with these settings."""
     return _Made(settings.read(settings_file), http).sweep()
+
+
+def _locations(told: DatastoreSettings) -> Locations:
+    if told.location_key_file is None:
+        return Locations()
+    place = told.path(told.location_key_file)
+    try:
+        key = place.read_bytes().strip()
+    except OSError as error:
+        raise SettingsError(f"{place}: {error.strerror}") from error
+    if not key:
+        raise SettingsError(f"{place}: there is no key in it")
+    return Locations(key)
 
 
 def _icat_url(told: DatastoreSettings) -> str:
@@ -111,6 +157,7 @@ def _icat_url(told: DatastoreSettings) -> str:
 
 def _answer_errors(app: Flask) -> None:
     http_errors.install(app, _ids_answer)
+    app.extensions["ids_answer"] = lambda error: _ids_answer(error, 0)
 
     @app.errorhandler(NotFound)
     @app.errorhandler(MethodNotAllowed)
@@ -146,8 +193,9 @@ def _admit_browsers(app: Flask, origins: tuple[str, ...]) -> None:
         origin = request.headers.get("Origin")
         if origin and (origin in origins or "*" in origins):
             answer.headers["Access-Control-Allow-Origin"] = origin
-            answer.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE, PUT"
-            answer.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Range"
+            allowed = answer.headers
+            allowed.setdefault("Access-Control-Allow-Methods", "GET, POST, DELETE, PUT")
+            allowed.setdefault("Access-Control-Allow-Headers", "Authorization, Content-Type, Range")
             answer.vary.add("Origin")
         return answer
 
@@ -157,7 +205,7 @@ def _database_url(settings_file: Path) -> str:
 
 
 def _sweeping(settings_file: Path, http: requests.Session) -> Hourly:
-    return Hourly("datastore-sweep", sweep_of(settings_file, http).run)
+    return Hourly("datastore-sweep", _Made(settings.read(settings_file), http).hourly)
 
 
 service = Service("datastore", ("/ids",), create_app, _database_url, _sweeping)

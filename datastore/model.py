@@ -1,4 +1,4 @@
-"""The service's own tables: prepared selections, and files whose fate is open."""
+"""The service's own tables: prepared selections, uploads, digests, files whose fate is open."""
 
 from __future__ import annotations
 
@@ -89,3 +89,47 @@ class UnsettledFile(Base):
     location: Mapped[str] = mapped_column(String(511), primary_key=True)
     dataset_id: Mapped[int] = mapped_column(BigInteger)
     since: Mapped[datetime] = mapped_column(index=True)
+
+
+class ResumableUpload(Base):
+    """A file that arrives in pieces, each of which may come to another process.
+
+    How much has arrived is the length of its file in the folder of uploads, but no more than
+    ``checked_from`` while a piece arrives that counts only when its checksum is right.
+
+    Attributes:
+        told: What the client said of the file, as JSON.
+        location: Where it will be in the storage.
+        datafile_id: None until it is registered.
+    """
+
+    __tablename__ = "resumable_upload"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    user_name: Mapped[str] = mapped_column(String(255), index=True)
+    investigation_id: Mapped[int] = mapped_column(BigInteger, index=True)
+    dataset_id: Mapped[int] = mapped_column(BigInteger)
+    length: Mapped[int] = mapped_column(BigInteger)
+    told: Mapped[str] = mapped_column(Text)
+    location: Mapped[str] = mapped_column(String(511))
+    checked_from: Mapped[int | None] = mapped_column(BigInteger)
+    datafile_id: Mapped[int | None] = mapped_column(BigInteger)
+    expires: Mapped[datetime] = mapped_column(index=True)
+
+
+class FileDigest(Base):
+    """What the content at a location was when it was stored, and when that was last compared.
+
+    Attributes:
+        fault: What the last comparison found wrong; None if nothing, or if there was none.
+    """
+
+    __tablename__ = "file_digest"
+
+    location: Mapped[str] = mapped_column(String(511), primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    crc32: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    stored: Mapped[datetime]
+    checked: Mapped[datetime] = mapped_column(index=True)
+    fault: Mapped[str | None] = mapped_column(Text)

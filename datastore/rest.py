@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import IO
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
 from datastore import multipart, schemas
+from datastore.incoming import Reading, blocks_of_body, heard_out
+from datastore.locations import Locations
 from datastore.multipart import Form
 from datastore.prepared import PreparedStore
 from datastore.selection import Resolver, SelectedDatafile, must_zip
 from datastore.sending import Sender, Wanted
 from datastore.storing import Depot
 from ijp.catalog import CatalogClient, CatalogSession
-from ijp.datastore import CRC32_HEADER, Stored
-from ijp.errors import BadRequestError, NotImplementedHereError, PortalError
+from ijp.datastore import CRC32_HEADER, SHA256_HEADER, Stored
+from ijp.errors import BadRequestError, NotImplementedHereError
 
 API_VERSION = "2.1.1"
-BLOCK_BYTES = 1 << 20
-_LISTEN_ON_SECONDS = 10.0
 
 blueprint = Blueprint("ids", __name__, url_prefix="/ids")
 
@@ -40,6 +38,7 @@ class Parts:
     depot: Depot
     prepared: PreparedStore
     sender: Sender
+    locations: Locations = field(default_factory=Locations)
 
 
 def parts() -> Parts:
@@ -113,7 +112,7 @@ def get_datafile_ids() -> Response:
 def prepare_data() -> Response:
     """Make a selection downloadable by an id alone."""
     asked = schemas.selection(request.form)
-    datafiles = Resolver(_session()).resolve(asked)
+    datafiles = _resolver(_session()).resolve(asked)
     is_zip = schemas.flag(request.form, "zip") or must_zip(asked)
     compress = schemas.flag(request.form, "compress")
     return _text(parts().prepared.add(datafiles, zip=is_zip, compress=compress))
@@ -134,7 +133,7 @@ def get_data() -> Response:
         return _sent(found.datafiles, is_zip=found.zip, compress=found.compress)
     asked = schemas.selection(request.args)
     return _sent(
-        Resolver(_session()).resolve(asked),
+        _resolver(_session()).resolve(asked),
         is_zip=schemas.flag(request.args, "zip") or must_zip(asked),
         compress=schemas.flag(request.args, "compress"),
     )
@@ -155,20 +154,18 @@ def _sent(datafiles: list[SelectedDatafile], *, is_zip: bool, compress: bool) ->
 @blueprint.put("/put")
 def put() -> Response:
     """Store the body as a file and register it."""
-    return _heard_out(
-        lambda: _stored(request.args, _blocks(request.stream), request.content_length)
-    )
+    return heard_out(lambda: _stored(request.args, blocks_of_body(), request.content_length))
 
 
 @blueprint.post("/put")
 def put_form() -> Response:
     """Store the file of a form and register it."""
-    return _heard_out(_stored_form)
+    return heard_out(_stored_form)
 
 
 def _stored_form() -> Response:
     _refuse_if_read_only()
-    form: Form = multipart.read(_Reading(request.stream), request.headers.get("Content-Type", ""))
+    form: Form = multipart.read(Reading(request.stream), request.headers.get("Content-Type", ""))
     schemas.check_form(form.fields)
     if form.content is None:
         _session(form.fields)
@@ -180,7 +177,12 @@ def _stored_form() -> Response:
 def _stored(texts: Mapping[str, str], blocks: Iterator[bytes], length: int | None) -> Response:
     _refuse_if_read_only()
     session = _session(texts)
-    new = schemas.new_datafile(texts, length=length, crc32=request.headers.get(CRC32_HEADER))
+    new = schemas.new_datafile(
+        texts,
+        length=length,
+        crc32=request.headers.get(CRC32_HEADER),
+        sha256=request.headers.get(SHA256_HEADER),
+    )
     stored: Stored = parts().depot.put(session, new, blocks)
     location = stored.location.replace("\\", "\\\\").replace("'", "\\'")
     answer = jsonify(id=stored.id, checksum=stored.checksum, location=location, size=stored.size)
@@ -193,7 +195,7 @@ def delete() -> Response:
     """Delete the datafiles of the selection and their content."""
     _refuse_if_read_only()
     session = _session()
-    datafiles = Resolver(session).resolve(schemas.selection(request.args))
+    datafiles = _resolver(session).resolve(schemas.selection(request.args))
     parts().depot.remove(session, datafiles)
     return Response(status=204)
 
@@ -222,49 +224,16 @@ def _session(texts: Mapping[str, str] | None = None) -> CatalogSession:
     return parts().catalog.session(schemas.uuid_of(texts, "sessionId"))
 
 
+def _resolver(session: CatalogSession) -> Resolver:
+    return Resolver(session, parts().locations)
+
+
 def _selected() -> list[SelectedDatafile]:
     """The datafiles that a call with a preparedId, or with a session and ids, is about."""
     if "preparedId" in request.args:
         return parts().prepared.get(schemas.uuid_of(request.args, "preparedId")).datafiles
     asked = schemas.selection(request.args)
-    return Resolver(_session()).resolve(asked)
-
-
-class _Reading:
-    """The request's body; that it breaks off is the client's fault, however the server says so."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-
-    def read(self, size: int = -1, /) -> bytes:
-        try:
-            return self._stream.read(size)
-        except PortalError:
-            raise
-        except Exception as error:
-            # Every server has exceptions of its own for this.
-            raise BadRequestError("the upload broke off") from error
-
-
-def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
-    reading = _Reading(stream)
-    while block := reading.read(BLOCK_BYTES):
-        yield block
-
-
-def _heard_out(answer: Callable[[], Response]) -> Response:
-    """Read on after an error: a client that is still sending would not see the answer."""
-    try:
-        return answer()
-    except PortalError:
-        until = time.monotonic() + _LISTEN_ON_SECONDS
-        try:
-            while time.monotonic() < until and request.stream.read(BLOCK_BYTES):
-                pass
-        except Exception:  # noqa: S110
-            # It has gone: there is nobody to answer.
-            pass
-        raise
+    return _resolver(_session()).resolve(asked)
 
 
 def _text(text: str) -> Response:

@@ -13,6 +13,7 @@ from ijp.errors import BadRequestError
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _LONG = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
 _CRC32 = re.compile(r"[0-9A-Fa-f]{1,8}")
+_SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _PUT_FIELDS = frozenset(
@@ -65,7 +66,9 @@ def selection(texts: Texts) -> Selection:
     )
 
 
-def new_datafile(texts: Texts, *, length: int | None, crc32: str | None) -> NewDatafile:
+def new_datafile(
+    texts: Texts, *, length: int | None, crc32: str | None, sha256: str | None = None
+) -> NewDatafile:
     """What ``put`` is told of a file.
 
     Raises:
@@ -76,6 +79,8 @@ def new_datafile(texts: Texts, *, length: int | None, crc32: str | None) -> NewD
             raise BadRequestError(f"The {needed} parameter must be set")
     if crc32 is not None and not _CRC32.fullmatch(crc32):
         raise BadRequestError("The CRC-32 of the content must be a hexadecimal number")
+    if sha256 is not None and not _SHA256.fullmatch(sha256):
+        raise BadRequestError("The SHA-256 of the content must have 64 hexadecimal digits")
     return NewDatafile(
         name=texts["name"],
         datafile_format_id=_number(texts, "datafileFormatId"),
@@ -86,6 +91,7 @@ def new_datafile(texts: Texts, *, length: int | None, crc32: str | None) -> NewD
         mod_time=_moment(texts, "datafileModTime"),
         length=length,
         crc32=None if crc32 is None else int(crc32, 16),
+        sha256=None if sha256 is None else sha256.lower(),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from datastore.locations import Locations
 from datastore.naming import zip_folder
 from datastore.storage import DatasetInfo
 from ijp.catalog import CatalogSession, parse_date
@@ -59,8 +60,9 @@ def must_zip(asked: Selection) -> bool:
 class Resolver:
     """Finds what a user selected, with the user's own session."""
 
-    def __init__(self, session: CatalogSession) -> None:
+    def __init__(self, session: CatalogSession, locations: Locations | None = None) -> None:
         self._session = session
+        self._locations = locations or Locations()
         self._page = session.catalog.properties().max_entities
 
     def resolve(self, asked: Selection) -> list[SelectedDatafile]:
@@ -83,7 +85,7 @@ class Resolver:
         found = self.datasets(dataset_ids | inside)
         rows |= {row[0]: row for row in self._in_datasets(inside)}
         folders = {id: zip_folder(dataset) for id, dataset in found.items()}
-        return [_datafile(rows[id], folders[rows[id][1]]) for id in sorted(rows)]
+        return [self._datafile(rows[id], folders[rows[id][1]]) for id in sorted(rows)]
 
     def dataset(self, id: int) -> DatasetInfo:
         """One dataset with its investigation and facility.
@@ -143,15 +145,14 @@ class Resolver:
         step = min(IDS_A_QUERY, self._page)
         return (ids[at : at + step] for at in range(0, len(ids), step))
 
-
-def _datafile(row: list[Any], folder: str) -> SelectedDatafile:
-    id, dataset_id, name, location, file_size, mod_time = row
-    return SelectedDatafile(
-        id=id,
-        dataset_id=dataset_id,
-        name=name,
-        folder=folder,
-        location=location,
-        file_size=file_size,
-        mod_time=parse_date(mod_time) if mod_time else None,
-    )
+    def _datafile(self, row: list[Any], folder: str) -> SelectedDatafile:
+        id, dataset_id, name, location, file_size, mod_time = row
+        return SelectedDatafile(
+            id=id,
+            dataset_id=dataset_id,
+            name=name,
+            folder=folder,
+            location=self._locations.plain(id, location),
+            file_size=file_size,
+            mod_time=parse_date(mod_time) if mod_time else None,
+        )

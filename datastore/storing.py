@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import logging
-import zlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
-from datastore import naming
+from datastore import digests, naming
+from datastore.digests import Checked, Digest
+from datastore.locations import Locations
+from datastore.quotas import UNBOUNDED, Quotas, Room
 from datastore.reader import ReaderAccount
 from datastore.selection import Resolver, SelectedDatafile
 from datastore.storage import Storage, Upload
+from datastore.tiers.levels import Levels
 from datastore.unsettled import Unsettled, registered
 from ijp.catalog import CatalogSession, format_date
 from ijp.datastore import Stored
 from ijp.errors import (
     BadRequestError,
+    ConflictError,
     InternalError,
     NotFoundError,
     PortalError,
     TooLargeError,
     UnavailableError,
 )
+from ijp.query import query
 
 log = logging.getLogger(__name__)
 
 _LOOK_AT_SPACE_BYTES = 64 << 20
+_SAME_NAME = "SELECT df.id, df.location FROM Datafile df WHERE df.dataset.id = {} AND df.name = {}"
+_CHANGED = "the content has the {}: it was changed on the way and has not been stored"
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,7 @@ class NewDatafile:
 
     Attributes:
         length: Bytes that are announced; None if they are not.
-        crc32: What the content must have; None if it is not told.
+        crc32, sha256: What the content must have; None if it is not told.
     """
 
     name: str
@@ -48,6 +57,17 @@ class NewDatafile:
     mod_time: datetime | None = None
     length: int | None = None
     crc32: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a file is to go; ``room`` is what its owners may store."""
+
+    location: str
+    dataset_id: int
+    investigation_id: int
+    room: Room = UNBOUNDED
 
 
 @dataclass(frozen=True)
@@ -67,11 +87,18 @@ class Depot:
         unsettled: Unsettled,
         limits: Limits,
         reader: ReaderAccount | None = None,
+        *,
+        locations: Locations | None = None,
+        quotas: Quotas | None = None,
+        levels: Levels | None = None,
     ) -> None:
         self._storage = storage
         self._unsettled = unsettled
         self._limits = limits
         self._reader = reader
+        self._locations = locations or Locations()
+        self._quotas = quotas
+        self._levels = levels or Levels()
 
     def put(self, session: CatalogSession, new: NewDatafile, blocks: Iterator[bytes]) -> Stored:
         """Store a content and register it as the user.
@@ -85,46 +112,95 @@ class Depot:
             ConflictError: The dataset has a Datafile of that name.
             TooLargeError: There is no space for it.
         """
+        place = self.admit(session, new)
+        with self._levels.adding(place.dataset_id):
+            with self._noted(place), self._storage.upload(place.location) as upload:
+                checked = self._receive(blocks, upload, new, place)
+                upload.commit()
+            return self._register(session, new, place, checked)
+
+    def take_in(
+        self, session: CatalogSession, new: NewDatafile, place: Place, path: Path, checked: Checked
+    ) -> Stored:
+        """As ``put``, for a content that is in a file of this host, which is gone after.
+
+        Args:
+            checked: What was found of that file.
+        """
+        _check_received(new, checked)
+        with self._levels.adding(place.dataset_id):
+            with self._noted(place):
+                self._storage.take_in(path, place.location)
+            return self._register(session, new, place, checked)
+
+    def register_again(self, session: CatalogSession, new: NewDatafile, place: Place) -> Stored:
+        """Register what a process took in that ended before it knew whether it was registered.
+
+        Raises:
+            NotFoundError: It is not there any more.
+        """
+        with self._storage.open(place.location) as file:
+            checked = digests.read(file).checked()
+        for id, told in session.search(query(_SAME_NAME, new.dataset_id, new.name)):
+            if told and self._locations.plain(id, told) == place.location:
+                self._settle(place, checked)
+                return Stored(id, checked.crc32, place.location, checked.size)
+        return self._register(session, new, place, checked)
+
+    def admit(
+        self, session: CatalogSession, new: NewDatafile, *, new_names_only: bool = False
+    ) -> Place:
+        """Choose a place, unless it is plain by now that the file will be refused.
+
+        Args:
+            new_names_only: Look for a Datafile of that name now, not just when it is registered.
+
+        Raises:
+            PortalError: As ``put`` does.
+        """
         naming.checked(new.name)
         dataset = Resolver(session).dataset(new.dataset_id)
         session.get("DatafileFormat", new.datafile_format_id)
+        if new_names_only and session.search(query(_SAME_NAME, new.dataset_id, new.name)):
+            raise ConflictError(f"dataset {new.dataset_id} has a Datafile {new.name!r} already")
+        room = self._quotas.room(session, dataset.investigation_id) if self._quotas else UNBOUNDED
+        room.check(new.length or 0)
         self._check_space(new.length or 0)
         location = self._storage.new_location(dataset, new.name)
-        self._unsettled.note([(location, dataset.id)])
+        return Place(location, dataset.id, dataset.investigation_id, room)
+
+    @contextmanager
+    def _noted(self, place: Place) -> Iterator[None]:
+        """Remember the location before anything is there; if that fails, nothing is left."""
+        self._unsettled.note([(place.location, place.dataset_id)])
         try:
-            with self._storage.upload(location) as upload:
-                crc, size = self._receive(blocks, upload, new)
-                upload.commit()
+            yield
         except BaseException:
-            self._storage.delete(location)
-            self._unsettled.settled([location])
+            self._storage.delete(place.location)
+            self._unsettled.settled([place.location])
             raise
-        id = self._register(session, new, location, crc, size)
-        self._unsettled.settled([location])
-        log.info("datafile %d of dataset %d stored, %d bytes", id, dataset.id, size)
-        return Stored(id, crc, location, size)
 
     def _receive(
-        self, blocks: Iterator[bytes], upload: Upload, new: NewDatafile
-    ) -> tuple[int, int]:
+        self, blocks: Iterator[bytes], upload: Upload, new: NewDatafile, place: Place
+    ) -> Checked:
         """Write all blocks; a block is written while the next one arrives."""
-        crc = size = looked = 0
-        with ThreadPoolExecutor(1, "upload") as writer:
-            writing: Future[None] | None = None
-            for block in blocks:
-                size += len(block)
-                if size - looked >= _LOOK_AT_SPACE_BYTES:
-                    self._check_space(size, size)
-                    looked = size
-                crc = zlib.crc32(block, crc)
-                if writing:
-                    writing.result()
-                writing = writer.submit(upload.write, block)
-            if writing:
-                writing.result()
-        self._check_space(size, size)
-        _check_received(new, size, crc)
-        return crc, size
+        digest, looked = Digest(), 0
+
+        def take(block: bytes) -> None:
+            nonlocal looked
+            digest.add(block)
+            if digest.size - looked >= _LOOK_AT_SPACE_BYTES:
+                place.room.check(digest.size)
+                self._check_space(digest.size, digest.size - len(block))
+                looked = digest.size
+            upload.write(block)
+
+        digests.passed_on(blocks, take)
+        checked = digest.checked()
+        place.room.check(checked.size)
+        self._check_space(checked.size, checked.size)
+        _check_received(new, checked)
+        return checked
 
     def _check_space(self, size: int, written: int = 0) -> None:
         """Refuse a file of this size, of which some is written already."""
@@ -136,33 +212,41 @@ class Depot:
             raise TooLargeError(f"there is no space left in the storage for {size} bytes")
 
     def _register(
-        self, session: CatalogSession, new: NewDatafile, location: str, crc: int, size: int
-    ) -> int:
-        optional = {
-            "description": new.description,
-            "doi": new.doi,
-            "datafileCreateTime": new.create_time and format_date(new.create_time),
-            "datafileModTime": new.mod_time and format_date(new.mod_time),
-        }
+        self, session: CatalogSession, new: NewDatafile, place: Place, checked: Checked
+    ) -> Stored:
         try:
-            return session.create(
-                "Datafile",
-                name=new.name,
-                dataset={"id": new.dataset_id},
-                datafileFormat={"id": new.datafile_format_id},
-                location=location,
-                fileSize=size,
-                checksum=f"{crc:x}",
-                **{key: value for key, value in optional.items() if value is not None},
-            )
+            id = self._created(session, new, place.location, checked)
         except (UnavailableError, InternalError):
             # It may have been registered: the sweep asks again.
-            log.warning("the catalog did not say whether %s was registered", location)
+            log.warning("the catalog did not say whether %s was registered", place.location)
             raise
         except PortalError:
-            self._storage.delete(location)
-            self._unsettled.settled([location])
+            self._storage.delete(place.location)
+            self._unsettled.settled([place.location])
             raise
+        self._settle(place, checked)
+        log.info("datafile %d of dataset %d stored, %d bytes", id, new.dataset_id, checked.size)
+        return Stored(id, checked.crc32, place.location, checked.size)
+
+    def _settle(self, place: Place, checked: Checked) -> None:
+        """The archive is told before the note goes, so that a crash between loses neither."""
+        self._levels.changed({place.location: place.dataset_id}, ())
+        self._unsettled.stored(place.location, checked)
+
+    def _created(
+        self, session: CatalogSession, new: NewDatafile, location: str, checked: Checked
+    ) -> int:
+        values = entity(new, checked)
+        if not self._locations.are_signed:
+            return session.create("Datafile", **values, location=location)
+        # The digest needs the id; without a location the Datafile has no content so far.
+        id = session.create("Datafile", **values)
+        try:
+            session.update("Datafile", id, location=self._locations.signed(id, location))
+        except PortalError:
+            session.delete("Datafile", [id])
+            raise
+        return id
 
     def remove(self, session: CatalogSession, datafiles: Sequence[SelectedDatafile]) -> None:
         """Delete Datafiles, all or none, as the user, and then their content.
@@ -174,6 +258,11 @@ class Depot:
         """
         if not datafiles:
             return
+        with self._levels.removing(datafiles):
+            self._remove(session, datafiles)
+        log.info("%d datafiles deleted", len(datafiles))
+
+    def _remove(self, session: CatalogSession, datafiles: Sequence[SelectedDatafile]) -> None:
         own = [one for one in datafiles if self._is_own(one)]
         locations = {one.location for one in own}
         self._unsettled.note((one.location, one.dataset_id) for one in own)
@@ -184,13 +273,16 @@ class Depot:
         except PortalError:
             self._unsettled.settled(locations)
             raise
-        used = registered(session, locations)
+        signed = self._locations.are_signed
+        used = registered(session, locations, signed=signed)
         if self._reader:
-            used |= registered(self._reader.session(), locations)
+            used |= registered(self._reader.session(), locations, signed=signed)
         for location in locations - used:
             self._storage.delete(location)
-        self._unsettled.settled(locations)
-        log.info("%d datafiles deleted", len(datafiles))
+        changed = {one.location: one.dataset_id for one in own}
+        self._levels.changed(changed, locations - used)
+        self._unsettled.removed(locations - used)
+        self._unsettled.settled(used)
 
     def _is_own(self, datafile: SelectedDatafile) -> bool:
         """The location was chosen for a file of this dataset; anybody may write another one."""
@@ -200,12 +292,30 @@ class Depot:
             return False
 
 
-def _check_received(new: NewDatafile, size: int, crc: int) -> None:
+def entity(new: NewDatafile, checked: Checked) -> dict[str, Any]:
+    """The Datafile as the catalog is to have it, without its location."""
+    optional = {
+        "description": new.description,
+        "doi": new.doi,
+        "datafileCreateTime": new.create_time and format_date(new.create_time),
+        "datafileModTime": new.mod_time and format_date(new.mod_time),
+    }
+    return {
+        "name": new.name,
+        "dataset": {"id": new.dataset_id},
+        "datafileFormat": {"id": new.datafile_format_id},
+        "fileSize": checked.size,
+        "checksum": f"{checked.crc32:x}",
+        **{key: value for key, value in optional.items() if value is not None},
+    }
+
+
+def _check_received(new: NewDatafile, checked: Checked) -> None:
     """Refuse what is not what was announced."""
+    size, crc = checked.size, checked.crc32
     if new.length is not None and size != new.length:
         raise BadRequestError(f"the upload ended after {size} of {new.length} bytes")
     if new.crc32 is not None and crc != new.crc32:
-        raise BadRequestError(
-            f"the content has the CRC-32 {crc:08x}, not {new.crc32:08x}: it was changed on "
-            "the way and has not been stored"
-        )
+        raise BadRequestError(_CHANGED.format(f"CRC-32 {crc:08x}, not {new.crc32:08x}"))
+    if new.sha256 is not None and checked.sha256 != new.sha256:
+        raise BadRequestError(_CHANGED.format(f"SHA-256 {checked.sha256}, not {new.sha256}"))

@@ -7,15 +7,17 @@ its content. A row that is written before says where to look; the catalog says w
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Engine, bindparam, delete, select, text
+from sqlalchemy import Connection, Engine, bindparam, delete, select, text
 
-from datastore.model import UnsettledFile, UtcDateTime
+from datastore.digests import Checked
+from datastore.model import FileDigest, UnsettledFile, UtcDateTime
 from datastore.reader import ReaderAccount
 from datastore.storage import Storage
+from datastore.tiers.levels import Levels
 from ijp.catalog import CatalogSession
 from ijp.errors import NotAuthorizedError, NotFoundError
 from ijp.query import query
@@ -27,6 +29,11 @@ _NOTE = text(
     "INSERT INTO unsettled_file (location, dataset_id, since) "
     "VALUES (:location, :dataset_id, :since) ON CONFLICT DO NOTHING"
 ).bindparams(bindparam("since", type_=UtcDateTime()))
+
+_RECORD = text(
+    "INSERT INTO file_digest (location, size, crc32, sha256, stored, checked) "
+    "VALUES (:location, :size, :crc32, :sha256, :now, :now) ON CONFLICT DO NOTHING"
+).bindparams(bindparam("now", type_=UtcDateTime()))
 
 YOUNG = timedelta(hours=1)
 """What was written more recently may be in the hands of a request that is still running."""
@@ -61,8 +68,26 @@ class Unsettled:
     def settled(self, locations: Collection[str]) -> None:
         """Forget locations: what is there is known to the catalog, or nothing is there."""
         with writing(self._engine).begin() as connection:
+            _forget(connection, locations)
+
+    def stored(self, location: str, checked: Checked) -> None:
+        """Forget a location that the catalog knows now, and keep what was found of its content."""
+        self.all_stored({location: checked})
+
+    def all_stored(self, found: Mapping[str, Checked]) -> None:
+        """As ``stored``, for many."""
+        now = datetime.now(UTC)
+        with writing(self._engine).begin() as connection:
+            _forget(connection, found)
+            rows = [{"location": at, "now": now, **asdict(one)} for at, one in found.items()]
+            connection.execute(_RECORD, rows)
+
+    def removed(self, locations: Collection[str]) -> None:
+        """Forget locations at which there is nothing any more, and what was found there."""
+        with writing(self._engine).begin() as connection:
+            _forget(connection, locations)
             for location in locations:
-                connection.execute(delete(UnsettledFile).where(UnsettledFile.location == location))
+                connection.execute(delete(FileDigest).where(FileDigest.location == location))
 
     def older_than(self, moment: datetime) -> list[tuple[str, int]]:
         """Locations noted before a moment, with their datasets' ids."""
@@ -75,15 +100,28 @@ class Unsettled:
             return [(row.location, row.dataset_id) for row in connection.execute(statement)]
 
 
+def _forget(connection: Connection, locations: Iterable[str]) -> None:
+    for location in locations:
+        connection.execute(delete(UnsettledFile).where(UnsettledFile.location == location))
+
+
 class Sweep:
     """Settles what a crash left: removes content that no Datafile refers to."""
 
     def __init__(
-        self, unsettled: Unsettled, storage: Storage, reader: ReaderAccount | None
+        self,
+        unsettled: Unsettled,
+        storage: Storage,
+        reader: ReaderAccount | None,
+        *,
+        signed: bool = False,
+        levels: Levels | None = None,
     ) -> None:
+        self._levels = levels or Levels()
         self._unsettled = unsettled
         self._storage = storage
         self._reader = reader
+        self._signed = signed
 
     def run(self, now: datetime | None = None) -> Swept:
         """Look at every note that is older than an hour.
@@ -101,7 +139,7 @@ class Sweep:
             if changed is not None and changed >= before:
                 continue
             if changed is None:
-                self._unsettled.settled([location])
+                self._settle(location, dataset_id, is_gone=True)
             elif self._reader is None:
                 swept.unclear.append(location)
             else:
@@ -115,7 +153,7 @@ class Sweep:
         return swept
 
     def _judge(self, session: CatalogSession, location: str, dataset_id: int, swept: Swept) -> None:
-        if registered(session, [location]):
+        if registered(session, [location], signed=self._signed):
             swept.kept.append(location)
         elif _is_visible(session, dataset_id):
             self._storage.delete(location)
@@ -124,19 +162,30 @@ class Sweep:
         else:
             swept.unclear.append(location)
             return
+        self._settle(location, dataset_id, is_gone=location not in swept.kept)
+
+    def _settle(self, location: str, dataset_id: int, *, is_gone: bool) -> None:
+        self._levels.changed({location: dataset_id}, [location] if is_gone else [])
         self._unsettled.settled([location])
 
 
-def registered(session: CatalogSession, locations: Collection[str]) -> set[str]:
-    """Those of the locations that a Datafile refers to, as far as the session's user sees."""
+def registered(
+    session: CatalogSession, locations: Collection[str], *, signed: bool = False
+) -> set[str]:
+    """Those of the locations that a Datafile refers to, as far as the session's user sees.
+
+    Args:
+        signed: The catalog may have them with a digest behind.
+    """
     found: set[str] = set()
     some = sorted(locations)
     for at in range(0, len(some), 50):
-        asked = query(
-            "SELECT DISTINCT df.location FROM Datafile df WHERE df.location IN {}",
-            some[at : at + 50],
-        )
-        found |= set(session.search(asked))
+        part = some[at : at + 50]
+        text = query("SELECT DISTINCT df.location FROM Datafile df WHERE df.location IN {}", part)
+        if signed:
+            text += "".join(query(" OR df.location LIKE {}", f"{one} %") for one in part)
+        for told in session.search(text):
+            found |= {str(told), str(told).rpartition(" ")[0]} & set(part)
     return found
 
 

@@ -72,6 +72,7 @@ class WsgiAdapter(BaseAdapter):
             reason=status_line.partition(" ")[2],
             preload_content=False,
             decode_content=False,
+            request_method=request.method,
         )
         response = requests.Response()
         response.status_code = raw.status

@@ -12,7 +12,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
-from servicekit import logs
+from servicekit import logs, metrics
 from servicekit.embedded import Process
 from servicekit.service import Background, Service, services
 
@@ -32,6 +32,8 @@ class Router:
         self._rest = self._apps.get("/")
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ.get("PATH_INFO") == metrics.PATH:
+            return metrics.answer(environ, start_response)
         segment = "/" + environ.get("PATH_INFO", "/").split("/", 2)[1]
         app = self._apps.get(segment, self._rest)
         if app is None:

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from datastore.storage import DatasetInfo, Storage, Upload
+from datastore.storage import DatasetInfo, Kept, Storage, Upload
+from datastore.storages.placing import place
 from ijp.errors import InternalError, NotFoundError, TooLargeError
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,25 @@ class LocalStorage(Storage):
 
     def upload(self, location: str) -> Upload:
         return _LocalUpload(self._path(location), self._folder)
+
+    def take_in(self, path: Path, location: str) -> None:
+        target = self._path(location)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _on_disk(lambda: os.fsync(descriptor))
+        finally:
+            os.close(descriptor)
+        try:
+            _renamed(path, target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            super().take_in(path, location)
+            return
+        _sync_folders(target.parent, self._folder)
+
+    def served_path(self, location: str) -> str | None:
+        return location if self._path(location).is_file() else None
 
     def dataset_of(self, location: str) -> int:
         return int(self._path(location).parent.name)
@@ -67,6 +87,18 @@ class LocalStorage(Storage):
     def free_bytes(self) -> int | None:
         found = os.statvfs(self._folder)
         return found.f_bavail * found.f_frsize
+
+    def restore(self, location: str, content: BinaryIO) -> None:
+        place(content, self._path(location), self._folder, link=True)
+
+    def kept(self) -> Iterator[Kept]:
+        for folder, _, names in os.walk(self._folder):
+            for name in names:
+                path = Path(folder, name)
+                location = str(path.relative_to(self._folder))
+                with suppress(FileNotFoundError):
+                    if _LOCATION.fullmatch(location):
+                        yield Kept(location, path.stat().st_size)
 
     def _path(self, location: str) -> Path:
         if not _LOCATION.fullmatch(location):
@@ -114,11 +146,7 @@ class _LocalUpload(Upload):
         _on_disk(lambda: os.fsync(self._descriptor()))
         self._close()
         self._part.rename(self._path)
-        folder = self._path.parent
-        for one in (folder, *folder.parents):
-            _sync_folder(one)
-            if one == self._root:
-                break
+        _sync_folders(self._path.parent, self._root)
 
     def discard(self) -> None:
         self._close()
@@ -157,6 +185,24 @@ def _on_disk(action: Callable[[], int | None]) -> int:
             raise TooLargeError("there is no space left in the storage") from error
         log.exception("the storage cannot be written")
         raise InternalError("the storage cannot be written") from error
+
+
+def _renamed(path: Path, target: Path) -> None:
+    while True:
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Another upload that is discarded may remove the empty folder just now.
+        with suppress(FileNotFoundError):
+            path.rename(target)
+            return
+        if not path.exists():
+            raise NotFoundError(f"there is nothing at {path.name}")
+
+
+def _sync_folders(folder: Path, root: Path) -> None:
+    for one in (folder, *folder.parents):
+        _sync_folder(one)
+        if one == root:
+            break
 
 
 def _sync_folder(folder: Path) -> None:

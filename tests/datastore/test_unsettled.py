@@ -83,7 +83,7 @@ def test_where_no_datafile_can_be_seen_at_all_nothing_is_removed(site, put, cras
 
 def test_a_file_that_was_registered_is_kept(site, put, crash, sweep):
     """Never a file that the catalog knows."""
-    crash(Unsettled, "settled")
+    crash(Unsettled, "stored")
     crashed_put(put)
     swept = sweep()
     assert (len(swept.kept), swept.removed) == (1, [])
@@ -110,7 +110,7 @@ def site_storage(site):
 def test_a_file_that_the_reader_cannot_see_is_kept(site, put, crash, monkeypatch):
     """An account without the rights it needs costs space, never data."""
     put("seen", b"x", user="ben")
-    crash(Unsettled, "settled")
+    crash(Unsettled, "stored")
     crashed_put(put)
     monkeypatch.undo()
     (site.folder / "secrets" / "ben").write_text(site.passwords["ben"])

@@ -33,6 +33,9 @@ BLOCK_BYTES = 1 << 20
 CRC32_HEADER = "X-Checksum-CRC32"
 """Request header of ``put``: the CRC-32 (hexadecimal) that the content must have to be kept."""
 
+SHA256_HEADER = "X-Checksum-SHA256"
+"""Request header of ``put``: the SHA-256 (hexadecimal) that the content must have to be kept."""
+
 ATTEMPTS = 5
 """How often in a row a download goes on after its connection broke without a byte."""
 
