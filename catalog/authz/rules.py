@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 from sqlalchemy import CompoundSelect, bindparam, literal, null, or_, select, union_all
 
 from catalog.authz.caller import Caller, Executor
 from catalog.authz.definition import Definition, read
+from catalog.authz.merging import merged
 from catalog.authz.visible import AllRows, VisibleRows
 from catalog.model import PublicStep, Rule, User, UserGroup
 from catalog.query.id_list import is_listed
@@ -39,10 +40,52 @@ class Access(enum.Enum):
     DELETE = "D"
 
 
+_Stored = tuple[tuple[str, str, str | None], ...]
+"""Text and flags of the rules for one user; and public steps, whose flags are None."""
+
+
 @dataclass(frozen=True)
 class _OwnRule:
+    what: str
     flags: str
     definition: Definition
+
+
+@dataclass(frozen=True)
+class _OwnRules:
+    """What one user's rules say.
+
+    Attributes:
+        faults: The texts that cannot be read, and why.
+    """
+
+    rules: tuple[_OwnRule, ...]
+    faults: tuple[tuple[str, str], ...]
+    public_steps: frozenset[tuple[str, str]]
+    objects: Mapping[Access, tuple[Definition, ...]]
+
+
+@lru_cache(maxsize=64)
+def _read(stored: _Stored) -> _OwnRules:
+    """Read rules; the same always are the same, whoever they are for and whenever they are read."""
+    own: list[_OwnRule] = []
+    faults: list[tuple[str, str]] = []
+    for what, _, flags in stored:
+        try:
+            if flags is not None:
+                own.append(_OwnRule(what, flags, read(what)))
+        except QueryError as error:
+            faults.append((what, error.message))
+    objects = {
+        access: merged(
+            one.what
+            for one in own
+            if access.value in one.flags and one.definition.attribute is None
+        )
+        for access in Access
+    }
+    steps = frozenset((origin, name) for origin, name, flags in stored if flags is None)
+    return _OwnRules(tuple(own), tuple(faults), steps, objects)
 
 
 @cache
@@ -62,8 +105,8 @@ def _rules_and_steps() -> CompoundSelect[*tuple[Any, ...]]:
 class Rights:
     """What one user may do, by the rules as they stand in this transaction.
 
-    Rules are read when first needed, and nothing is kept for the next call: so a change is seen
-    at once by every process. The objects asked about must be in the database: flush before.
+    The texts of the rules are read when first needed, in each call anew: so a change is seen at
+    once by every process. The objects asked about must be in the database: flush before.
     """
 
     def __init__(self, executor: Executor, caller: Caller) -> None:
@@ -75,39 +118,23 @@ class Rights:
     def settle(self) -> None:
         """Read the rules now: what this call writes itself then gives its caller no rights."""
         if not self._caller.is_root:
-            _ = self._stored
+            _ = self._own
 
     def visible(self, access: Access = Access.READ) -> Visibility:
         """The rows that an access is permitted to."""
         if self._caller.is_root:
             return AllRows()
-        found = (one.definition for one in self._rules if access.value in one.flags)
-        objects = tuple(one for one in found if one.attribute is None)
-        return VisibleRows(objects, self.environment, self._public_steps)
+        own = self._own
+        return VisibleRows(own.objects[access], self.environment, own.public_steps)
 
     @cached_property
-    def _stored(self) -> list[tuple[str, str, str | None]]:
-        """Flags and text of the rules for this user, and public steps, whose flags are None."""
+    def _own(self) -> _OwnRules:
         rows = self._executor.execute(_rules_and_steps(), {"user": self._caller.name})
-        return [(row[0], row[1], row[2]) for row in rows]
-
-    @cached_property
-    def _rules(self) -> list[_OwnRule]:
-        return list(self._read_rules())
-
-    def _read_rules(self) -> Iterator[_OwnRule]:
-        for what, _, flags in self._stored:
-            if flags is None:
-                continue
-            try:
-                yield _OwnRule(flags, read(what))
-            except QueryError as error:
-                # Checked when stored; one that this version cannot read allows nothing.
-                log.warning("rule %r is left out: %s", what, error.message)
-
-    @cached_property
-    def _public_steps(self) -> frozenset[tuple[str, str]]:
-        return frozenset((origin, name) for origin, name, flags in self._stored if flags is None)
+        found = _read(tuple([(row[0], row[1], row[2]) for row in rows]))
+        for what, message in found.faults:
+            # Checked when stored; one that this version cannot read allows nothing.
+            log.warning("rule %r is left out: %s", what, message)
+        return found
 
     def permitted(self, access: Access, entity: str, ids: Collection[int]) -> set[int]:
         """Those of the ids that exist and are permitted."""
@@ -158,7 +185,7 @@ class Rights:
     def _may_update(self, entity: str, id: int, name: str) -> bool:
         found = tuple(
             one.definition
-            for one in self._rules
+            for one in self._own.rules
             if Access.UPDATE.value in one.flags and one.definition.attribute == name
         )
         return bool(among(self._executor, VisibleRows(found, self.environment), entity, [id]))

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, false, literal, or_, select, true, union_all
 
 from catalog.authz.definition import Definition
+from catalog.authz.merging import conjuncts
 from catalog.query import tree
 from catalog.query.expression import Condition, Expressions
 from catalog.query.schema import Relation
@@ -126,7 +127,7 @@ class _Parts:
                 scope.declare(range)
         expressions = Expressions(scope, inner, aggregates=False)
         # All are translated before any is looked at: each may join further tables.
-        found = [expressions.condition(one) for one in _conjuncts(self.rule.select.where)]
+        found = [expressions.condition(one) for one in conjuncts(self.rule.select.where)]
         for condition in (*found, *self.tables.conditions()):
             self._place(condition)
 
@@ -163,9 +164,3 @@ class _Parts:
         """That there are rows of the other tables that go with the row in question."""
         found = select(literal(1)).where(*self.inside, *self.mixed)
         return finish(found, self.tables).exists()
-
-
-def _conjuncts(condition: tree.Expression | None) -> list[tree.Expression]:
-    if isinstance(condition, tree.And):
-        return [one for member in condition.members for one in _conjuncts(member)]
-    return [] if condition is None else [condition]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC
 from typing import Any, Protocol
@@ -148,10 +148,11 @@ class Expressions:
             found, member = self._inner(node.members, self._scope)
             alike(operand, member)
             return operand.sql.in_(found)
-        if operand.kind is Kind.NUMBER and operand.integral and not operand.constant:
-            numbers = [_plain_integer(member) for member in node.members]
-            if None not in numbers:
-                return operand.sql.in_(numbers)
+        # As one list, which costs next to nothing for each member.
+        plain = _plain_constants(operand, node.members)
+        if plain is not None:
+            values = (of_literal(one, node.at) for one in plain)
+            return short_strings.with_length(operand.sql.in_(plain), operand, values)
         members = [self.value(member) for member in node.members]
         pairs = [alike(operand, member) for member in members]
         found_in = [right for _, right in pairs if right.kind is not Kind.NOTHING]
@@ -278,9 +279,17 @@ class Expressions:
         return sql if own is None else case((own == own, sql))
 
 
-def _plain_integer(node: tree.Expression) -> int | None:
-    value = node.value if isinstance(node, tree.Literal) else None
-    return value if type(value) is int else None
+def _plain_constants(
+    operand: Value, members: Sequence[tree.Expression]
+) -> list[tree.Constant] | None:
+    """The members, if all are what the operand is, and need no reading as something else."""
+    if operand.constant:
+        return None
+    integral = operand.kind is Kind.NUMBER and operand.integral
+    wanted = int if integral else str if operand.kind is Kind.TEXT else None
+    found = [one.value for one in members if isinstance(one, tree.Literal)]
+    same = len(found) == len(members) and all(type(one) is wanted for one in found)
+    return found if same else None
 
 
 def _exact(number: ColumnElement[Any], integral: bool) -> ColumnElement[Any]:
