@@ -17,6 +17,7 @@ from catalog.authz.caller import Caller
 from catalog.authz.rules import Access, Rights, check_public_step, check_rule
 from catalog.events import outbox
 from catalog.items import Change, Creation, Item, Values, about
+from catalog.model import Base
 from catalog.query.schema import Entity, Relation
 from catalog.validation import check_change, check_creation, constraints
 from ijp.errors import (
@@ -118,8 +119,12 @@ def remove(connection: Connection, caller: Caller, targets: Sequence[tuple[Entit
     for offset, (entity, id) in enumerate(targets):
         entities[entity.name] = entity
         offsets.setdefault(entity.name, {}).setdefault(id, offset)
+    for table in Base.metadata.sorted_tables:
+        # Owners before what they own, as the database deletes: so two never wait for each other.
+        for name, members in offsets.items():
+            if entities[name].table is table:
+                _lock(connection, entities[name], members)
     for name, members in offsets.items():
-        _require_present(connection, entities[name], members)
         _require_delete(rights, name, members)
     for name, members in offsets.items():
         table = entities[name].table
@@ -127,16 +132,17 @@ def remove(connection: Connection, caller: Caller, targets: Sequence[tuple[Entit
             connection.execute(delete(table).where(table.c.id.in_(ids)))
 
 
-def _require_present(connection: Connection, entity: Entity, offsets: dict[int, int]) -> None:
+def _lock(connection: Connection, entity: Entity, offsets: dict[int, int]) -> None:
+    """Let nobody else change or delete these entities, all of which must be there."""
     there: set[int] = set()
-    for ids in _chunks(list(offsets)):
-        there.update(
-            connection.scalars(select(entity.table.c.id).where(entity.table.c.id.in_(ids)))
-        )
-    for id, offset in offsets.items():
+    id = entity.table.c.id
+    for ids in _chunks(sorted(offsets)):
+        found = select(id).where(id.in_(ids)).order_by(id).with_for_update()
+        there.update(connection.scalars(found))
+    for one, offset in offsets.items():
         with about(offset):
-            if id not in there:
-                raise _not_found(entity, id)
+            if one not in there:
+                raise _not_found(entity, one)
 
 
 def _require_delete(rights: Rights, entity_name: str, offsets: dict[int, int]) -> None:

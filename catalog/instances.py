@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from catalog.authz.caller import Caller, Executor
@@ -13,6 +14,9 @@ from catalog.query.tree import Range
 from catalog.values import LARGEST_ID
 from ijp.errors import NotAuthorizedError, NotFoundError
 
+Pages = Iterator[list[list[Any]]]
+"""Some rows at a time; a row has a member for each value that is selected."""
+
 
 def search_for(executor: Executor, caller: Caller, max_entities: int) -> Search:
     """What runs queries as the caller."""
@@ -20,17 +24,14 @@ def search_for(executor: Executor, caller: Caller, max_entities: int) -> Search:
     return Search(executor, rights.environment, rights.visible(Access.READ), max_entities)
 
 
-def rows(executor: Executor, caller: Caller, query: str, *, max_entities: int) -> list[list[Any]]:
-    """Run a query of either style, in one statement and one more for each step of INCLUDE.
-
-    Returns:
-        A member for each row, with a member for each value that is selected.
+def pages(executor: Executor, caller: Caller, query: str, *, max_entities: int) -> Pages:
+    """Run a query of either style: one statement, and for each page one for each step of INCLUDE.
 
     Raises:
         QueryError: ICAT's BAD_PARAMETER: the query cannot be understood or names unknown things.
         ValidationFailedError: More rows and included entities than ``max_entities``.
     """
-    return search_for(executor, caller, max_entities).rows(parse(query))
+    return search_for(executor, caller, max_entities).pages(parse(query))
 
 
 def find(executor: Executor, caller: Caller, query: str, id: int, *, max_entities: int) -> Instance:

@@ -1,52 +1,36 @@
-"""Search and get, with their results as JSON has them."""
+"""Search and get, with their results as the text of JSON."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
+from catalog import json_text
 from catalog.authz.caller import Caller, Executor
-from catalog.instances import find, rows, search_for
+from catalog.instances import find, pages, search_for
 from catalog.model import ParameterValueType, StudyStatus
 from catalog.query import each
-from catalog.query.include import Instance
 from catalog.query.parse import parse
-from catalog.query.schema import entities
 from catalog.query.tree import Query
-from catalog.values import LARGEST_ID
-from ijp.catalog import format_date
+from catalog.values import LARGEST_ID, moment_text
 from ijp.errors import QueryError
 
 
-def search(executor: Executor, caller: Caller, query: str, *, max_entities: int) -> list[Any]:
-    """Run a query of either style, in one statement and one more for each step of INCLUDE.
-
-    Returns:
-        A member for each row: ``{"Dataset": {…}}``, a scalar, None, or a list of those where
-        several values were selected.
+def search(executor: Executor, caller: Caller, query: str, *, max_entities: int) -> Iterator[str]:
+    """Run a query of either style; gives an array in pieces, see ``json_text.rows``.
 
     Raises:
         QueryError: ICAT's BAD_PARAMETER: the query cannot be understood or names unknown things.
         ValidationFailedError: More rows and included entities than ``max_entities``.
     """
-    found = rows(executor, caller, query, max_entities=max_entities)
-    made: dict[Instance, dict[str, Any]] = {}
-    # Without a call of its own for the many values that JSON has as they are.
-    convert = {Instance: lambda value: _json(value, made), **_CONVERT}.get
-    values = [
-        [value if (to := convert(type(value))) is None else to(value) for value in row]
-        for row in found
-    ]
-    return [row[0] if len(row) == 1 else row for row in values]
+    return json_text.rows(pages(executor, caller, query, max_entities=max_entities))
 
 
-def get(
-    executor: Executor, caller: Caller, query: str, id: int, *, max_entities: int
-) -> dict[str, Any]:
+def get(executor: Executor, caller: Caller, query: str, id: int, *, max_entities: int) -> str:
     """One entity by id, ``{"Dataset": {…}}``; the query is ``Dataset``, with INCLUDE if wanted.
 
     Raises:
@@ -54,8 +38,7 @@ def get(
         NotAuthorizedError: The caller may not read it.
         QueryError: The query is wrong.
     """
-    found = find(executor, caller, query, id, max_entities=max_entities)
-    return {found.entity.name: _object(found, {})}
+    return json_text.entity(find(executor, caller, query, id, max_entities=max_entities))
 
 
 def search_each(
@@ -98,46 +81,6 @@ def _parse_again(query: str) -> Query:
 _kept = lru_cache(maxsize=512)(parse)
 
 
-@cache
-def _attributes(entity: str) -> tuple[tuple[str, int], ...]:
-    found = entities()[entity]
-    places = found.positions
-    return tuple((name, places[str(column.key)]) for name, column in found.attributes.items())
-
-
-@cache
-def _to_many(entity: str) -> tuple[str, ...]:
-    return tuple(relation.name for relation in entities()[entity].to_many())
-
-
-def _json(value: Any, made: dict[Instance, dict[str, Any]]) -> Any:
-    if isinstance(value, Instance):
-        return {value.entity.name: _object(value, made)}
-    return _scalar(value)
-
-
-def _object(instance: Instance, made: dict[Instance, dict[str, Any]]) -> dict[str, Any]:
-    """An entity: null attributes left out, to-many relations always there.
-
-    One that stands at several places is made once and kept in ``made``.
-    """
-    if instance in made:
-        return made[instance]
-    name, row = instance.entity.name, instance.row
-    found: dict[str, Any] = {
-        wire: _scalar(row[place]) for wire, place in _attributes(name) if row[place] is not None
-    }
-    for relation in _to_many(name):
-        found[relation] = []
-    for relation, value in instance.included.items():
-        if isinstance(value, list):
-            found[relation] = [_object(one, made) for one in value]
-        else:
-            found[relation] = _object(value, made)
-    made[instance] = found
-    return found
-
-
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
@@ -148,7 +91,7 @@ def _name(value: Enum) -> str:
 
 
 _CONVERT: dict[type, Callable[[Any], Any]] = {
-    datetime: format_date,
+    datetime: moment_text,
     float: _finite,
     ParameterValueType: _name,
     StudyStatus: _name,

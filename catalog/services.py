@@ -26,19 +26,19 @@ from servicekit.logs import set_user
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads as one user in one transaction; gives what JSON has, unless it says otherwise."""
+    """Reads as one user in one transaction, which must last while what it gives is iterated."""
 
     connection: Connection
     caller: Caller
     max_entities: int
 
-    def search(self, query: str) -> list[Any]:
-        """The rows of a query."""
+    def search(self, query: str) -> Iterator[str]:
+        """The rows of a query as the text of JSON, in pieces."""
         call_log.note(READ, "search", query=query)
         return search.search(self.connection, self.caller, query, max_entities=self.max_entities)
 
-    def get(self, query: str, id: int) -> dict[str, Any]:
-        """One entity by id."""
+    def get(self, query: str, id: int) -> str:
+        """One entity by id as the text of JSON."""
         call_log.note(READ, "get", query=query, entityId=id)
         return search.get(self.connection, self.caller, query, id, max_entities=self.max_entities)
 
@@ -49,10 +49,10 @@ class Reader:
         call_log.note(READ, "searchEach", query="; ".join(queries.values()))
         return search.search_each(self.connection, self.caller, queries, ids)
 
-    def rows(self, query: str) -> list[list[Any]]:
-        """The rows of a query as they were found, each with a member for each selected value."""
+    def pages(self, query: str) -> instances.Pages:
+        """The rows of a query as they were found."""
         call_log.note(READ, "search", query=query)
-        return instances.rows(self.connection, self.caller, query, max_entities=self.max_entities)
+        return instances.pages(self.connection, self.caller, query, max_entities=self.max_entities)
 
     def find(self, query: str, id: int) -> Instance:
         """One entity by id as it was found."""

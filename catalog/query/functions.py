@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -96,6 +97,16 @@ def _mod(left: Sql, right: Sql) -> Sql:
     return _whole(left, BigInteger) % func.nullif(_whole(right, BigInteger), 0)
 
 
+_BELOW_ZERO = -math.ulp(0.0)
+"""The number next to zero."""
+
+
+def _sqrt(number: Sql) -> Sql:
+    # PostgreSQL would refuse a number below zero.
+    limit: Sql = cast(_BELOW_ZERO, Double())
+    return func.sqrt(func.nullif(_Largest(cast(number, Double()), limit), limit))
+
+
 _TEXT, _NUMBER = Kind.TEXT, Kind.NUMBER
 _FUNCTIONS: dict[str, tuple[Callable[..., Sql], Kind, tuple[Kind, ...], int]] = {
     # name: (SQL, kind of the result, kinds of the arguments, how many of them must be there)
@@ -109,7 +120,7 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Sql], Kind, tuple[Kind, ...], int]] = 
     "RTRIM": (_trimmed("rtrim"), _TEXT, (_TEXT, _TEXT), 1),
     "LOCATE": (_locate, _NUMBER, (_TEXT, _TEXT), 2),
     "ABS": (lambda number: func.abs(number, type_=number.type), _NUMBER, (_NUMBER,), 1),
-    "SQRT": (lambda number: func.sqrt(cast(number, Double())), _NUMBER, (_NUMBER,), 1),
+    "SQRT": (_sqrt, _NUMBER, (_NUMBER,), 1),
     "MOD": (_mod, _NUMBER, (_NUMBER, _NUMBER), 2),
 }
 _INTEGRAL = {"LENGTH", "LOCATE", "MOD"}

@@ -28,7 +28,7 @@ class Visibility(Protocol):
         """Whether everybody may follow this relation in INCLUDE, whatever it leads to."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Instance:
     """An entity that was found, with the relations that were included.
 

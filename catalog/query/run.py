@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -28,6 +29,9 @@ from ijp.errors import QueryError
 Value = Instance | int | float | str | bool | datetime | Any
 """What one item of SELECT gives: an entity, a value, or None."""
 
+PAGE = 1000
+"""How many rows are in memory at once, with what is included in them."""
+
 
 @dataclass(frozen=True)
 class Search:
@@ -45,27 +49,41 @@ class Search:
             QueryError: A name is unknown, or values are of the wrong kind.
             ValidationFailedError: More rows and included entities than ``max_entities``.
         """
+        return [row for page in self.pages(query) for row in page]
+
+    def pages(self, query: tree.Query) -> Iterator[list[list[Value]]]:
+        """The same, some rows at a time, each page with all that is included in its entities.
+
+        An entity that comes again on the page is the same instance. The errors of ``rows`` may
+        come after some pages.
+        """
         found = statement(query.select, self.environment, self.visible)
         steps = _steps(query, found)
         if found.hidden:
-            return [[0]] if found.is_count else []
+            if found.is_count:
+                yield [[0]]
+            return
         sql = _limited(found.sql, query.limit, self.max_entities + 1)
-        reader = _Reader(found.outputs)
-        rows = reader.read(execute(self.executor, sql).all())
-        if len(rows) > self.max_entities:
-            raise too_many(self.max_entities)
-        if steps:
-            instances = [row[0] for row in rows if isinstance(row[0], Instance)]
-            include(
-                self.executor,
-                reader.instances(),
-                steps,
-                self.visible,
-                max_entities=self.max_entities,
-            )
-            if number_of_entities(instances, self.max_entities) > self.max_entities:
-                raise too_many(self.max_entities)
-        return rows
+        left = self.max_entities
+        with closing(execute(self.executor, sql)) as result:
+            for part in result.partitions(PAGE):
+                reader = _Reader(found.outputs)
+                page = reader.read(part)
+                left -= len(page) if steps is None else self._include(reader, page, steps, left)
+                if left < 0:
+                    raise too_many(self.max_entities)
+                yield page
+
+    def _include(
+        self, reader: _Reader, page: list[list[Value]], steps: dict[str, Branch], most: int
+    ) -> int:
+        """Fetch what the steps lead to; how many entities the page then has, if not too many."""
+        if len(page) > most:
+            return len(page)
+        maximum = self.max_entities
+        include(self.executor, reader.instances(), steps, self.visible, max_entities=maximum)
+        instances = [row[0] for row in page if isinstance(row[0], Instance)]
+        return max(len(page), number_of_entities(instances, most))
 
     def one(self, query: tree.Query, id: int) -> Instance | None:
         """The entity with an id, of a query for all of its kind; None if there is none to see."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, cast
 
 from flask import Response, current_app
 
 from catalog.services import Services
+from catalog.spool import spooled
 
 
 def services() -> Services:
@@ -22,6 +24,11 @@ def json_answer(document: object) -> Response:
     except ValueError:
         text = json.dumps(_without_nan(document), allow_nan=False, separators=(",", ":"))
     return Response(text, mimetype="application/json")
+
+
+def text_answer(texts: Iterable[str]) -> Response:
+    """An answer of JSON that is text already; all of it is made now."""
+    return Response(spooled(texts), mimetype="application/json")
 
 
 def _without_nan(found: Any) -> Any:

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 
 from catalog.auth.authenticator import Authenticator
 from catalog.rest import requests
-from catalog.rest.answers import json_answer, nothing, services
+from catalog.rest.answers import json_answer, nothing, services, text_answer
 from catalog.version import VERSION
 from ijp.errors import BadRequestError
 from servicekit import client_address
@@ -130,10 +130,8 @@ def search() -> Response:
     with services().reading(requests.session_id(request)) as reader:
         query = requests.field(request, "query")
         if id := request.args.get("id"):
-            found: Any = reader.get(query, requests.id_of(id))
-        else:
-            found = reader.search(query)
-    return json_answer(found)
+            return text_answer([reader.get(query, requests.id_of(id))])
+        return text_answer(reader.search(query))
 
 
 @blueprint.post("/entityManager")

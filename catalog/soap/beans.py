@@ -10,11 +10,11 @@ from functools import cache
 from catalog.description import FieldKind, describe
 from catalog.items import Change, Creation, Values, about
 from catalog.query.schema import Entity, Relation, entities
-from catalog.soap.envelope import Element, is_nil, own_name, text_of, type_of
-from catalog.soap.interface import type_name
+from catalog.soap.envelope import Element, is_nil, text_of, type_of
+from catalog.soap.interface import NAMESPACE, type_name
 from catalog.soap.lexical import integer, value
 from catalog.validation import constraints
-from catalog.values import LARGEST_ID, converters
+from catalog.values import LARGEST_ID, Convert, converters
 from ijp.errors import BadRequestError, NotFoundError
 
 _NOWHERE = 0
@@ -62,11 +62,12 @@ class BeanReader:
         return made
 
     def _creation(self, entity: Entity, bean: Element, offset: int) -> Creation:
-        made = Creation(entity, self._values(entity, bean), offset)
-        for relation, member in _members(entity, bean):
-            child = self._creation(entities()[relation.target], member, offset)
-            made.children.append((relation, child))
-        return made
+        values, members = self._read(entity, bean)
+        children = [
+            (relation, self._creation(target, member, offset))
+            for relation, target, member in members
+        ]
+        return Creation(entity, values, offset, children)
 
     def replacement(self, bean: Element) -> Change:
         """New values for all attributes and to-one relations: what is absent is null.
@@ -79,38 +80,71 @@ class BeanReader:
             NotFoundError: It has no id.
         """
         entity = entity_of(bean)
-        values = {**constraints(entity).defaults, **self._values(entity, bean)}
+        given, _ = self._read(entity, bean)
+        values = {**constraints(entity).defaults, **given}
         return Change(entity, id_of(entity, bean), values, 0)
 
-    def _values(self, entity: Entity, bean: Element) -> Values:
-        """What stands in attributes and to-one relations, by column."""
+    def _read(self, entity: Entity, bean: Element) -> tuple[Values, list[_Member]]:
+        """What stands in attributes and to-one relations, by column; and in to-many relations."""
         values: Values = {}
+        members: list[_Member] = []
         seen: set[str] = set()
-        fields, plain = describe(entity.name).fields, converters(entity)
+        known = _places(entity)
         for child in bean:
-            name = own_name(child)
-            if name not in fields:
+            place = known.get(child.tag)
+            if place is None:
                 raise BadRequestError(f"Field {str(child.tag)[:60]} not found in {entity.name}")
-            kind = fields[name].kind
-            if kind is FieldKind.MANY:
+            if place.many is not None:
+                if not is_nil(child):
+                    members.append((*place.many, child))
                 continue
-            if name in seen:
-                raise BadRequestError(f"Field {name} is there twice in {entity.name}")
-            seen.add(name)
-            if kind is FieldKind.ONE:
-                values[entity.relations[name].column] = _target(child)
-            elif name in plain:
-                column, convert = plain[name]
-                values[column] = convert(value(kind, child, self.zone))
-        return values
+            if place.name in seen:
+                raise BadRequestError(f"Field {place.name} is there twice in {entity.name}")
+            seen.add(place.name)
+            if place.kind is FieldKind.ONE:
+                values[place.column] = _target(child)
+            elif place.convert is not None:
+                values[place.column] = place.convert(value(place.kind, child, self.zone))
+        return values, members
 
 
-def _members(entity: Entity, bean: Element) -> Iterable[tuple[Relation, Element]]:
-    """What stands in to-many relations; none leads back, so nesting ends after a few steps."""
-    for child in bean:
-        relation = entity.relations.get(own_name(child))
-        if relation is not None and relation.to_many and not is_nil(child):
-            yield relation, child
+_Member = tuple[Relation, Entity, Element]
+"""A new entity, with the relation of its parent in which it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where what stands in an element belongs.
+
+    Attributes:
+        column: Empty for what is not stored: to-many relations, and what the server sets.
+        convert: Makes what is stored in an attribute.
+        many: A to-many relation, and the entity that it leads to; none leads back, so nesting
+            ends after a few steps.
+    """
+
+    name: str
+    kind: FieldKind
+    column: str = ""
+    convert: Convert | None = None
+    many: tuple[Relation, Entity] | None = None
+
+
+@cache
+def _places(entity: Entity) -> dict[str, _Place]:
+    """By the tag of the element, which is in our namespace or in none."""
+    found = [_place(entity, one.name, one.kind) for one in describe(entity.name).fields.values()]
+    return {tag: one for one in found for tag in (one.name, f"{{{NAMESPACE}}}{one.name}")}
+
+
+def _place(entity: Entity, name: str, kind: FieldKind) -> _Place:
+    relation = entity.relations.get(name)
+    if relation is None:
+        column, convert = converters(entity).get(name, ("", None))
+        return _Place(name, kind, column, convert)
+    if relation.to_many:
+        return _Place(name, kind, many=(relation, entities()[relation.target]))
+    return _Place(name, kind, relation.column)
 
 
 def targets(beans: Sequence[Element]) -> list[tuple[Entity, int]]:
@@ -141,8 +175,11 @@ def id_of(entity: Entity, bean: Element) -> int:
     return found
 
 
+_ID_TAGS = ("id", f"{{{NAMESPACE}}}id")
+
+
 def _id(bean: Element) -> int | None:
-    given = next((child for child in bean if own_name(child) == "id"), None)
+    given = next((child for child in bean if child.tag in _ID_TAGS), None)
     if given is None or is_nil(given) or not (text := text_of(given).strip()):
         return None
     number = integer(text)

@@ -19,6 +19,7 @@ MOST_NAMESPACES = 100
 
 _SHOWN = 100
 _TRUE = ("true", "1")
+_NIL = f"{{{XSI}}}nil"
 
 
 class EnvelopeError(BadRequestError):
@@ -179,7 +180,8 @@ def text_of(element: Element) -> str:
 
 def is_nil(element: Element) -> bool:
     """Whether an element says that it stands for nothing."""
-    return element.get(f"{{{XSI}}}nil", "").strip() in _TRUE
+    given = element.get(_NIL)
+    return given is not None and given.strip() in _TRUE
 
 
 def type_of(element: Element) -> str:

@@ -15,6 +15,7 @@ from catalog.soap import answers, beans
 from catalog.soap.beans import BeanReader
 from catalog.soap.envelope import Call, Element, local_name, own_name, text_of
 from catalog.soap.interface import ACCESS_TYPES
+from catalog.spool import spooled
 from catalog.version import VERSION
 from ijp.errors import BadRequestError, NotAuthorizedError
 
@@ -50,15 +51,16 @@ class Request:
 Returns = Iterable[str]
 
 
-def run(request: Request) -> Returns:
+def run(request: Request) -> Iterable[bytes]:
     """Do what was asked for.
 
-    All that can fail is done when this gives back; what it gives only remains to be written.
+    All that can fail is done when this gives back; what it gives only remains to be sent.
 
     Raises:
         PortalError: It cannot be done.
     """
-    return _RUN[request.call.operation](request)
+    operation = request.call.operation
+    return spooled(answers.answer(operation, _RUN[operation](request)))
 
 
 def _login(request: Request) -> Returns:
@@ -176,7 +178,7 @@ def _delete_many(request: Request) -> Returns:
 def _get(request: Request) -> Returns:
     with request.services.reading(request.session_id) as reader:
         query, id = request.call.required("query"), _id(request.call.required("primaryKey"))
-        return answers.rows([[reader.find(query, id)]])
+        return answers.rows([[[reader.find(query, id)]]])
 
 
 def _id(text: str) -> int:
@@ -188,7 +190,7 @@ def _id(text: str) -> int:
 
 def _search(request: Request) -> Returns:
     with request.services.reading(request.session_id) as reader:
-        return answers.rows(reader.rows(request.call.required("query")))
+        yield from answers.rows(reader.pages(request.call.required("query")))
 
 
 def _is_access_allowed(request: Request) -> Returns:

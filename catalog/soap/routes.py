@@ -44,10 +44,10 @@ def call() -> Response:
     services = cast(Services, current_app.extensions["catalog"])
     address = client_address.of(request, services.settings.trusted_proxies)
     try:
-        returns = operations.run(operations.Request(services, made, address))
+        answer = operations.run(operations.Request(services, made, address))
     except PortalError as error:
         return _fault(error, numbered=made.operation in operations.NUMBERED)
-    return Response(answers.answer(made.operation, returns), content_type=_XML)
+    return Response(answer, content_type=_XML)
 
 
 def _fault(error: PortalError, *, numbered: bool = False) -> Response:

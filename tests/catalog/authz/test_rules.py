@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, delete, insert
 
-from catalog import search
 from catalog.authz import rules
 from catalog.authz.caller import Caller
 from catalog.authz.rules import Access, Rights
 from catalog.query.schema import entities
 from ijp.errors import BadRequestError, NotAuthorizedError
+from tests.catalog import searching as search
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 STAMPS = {"create_id": "x", "create_time": NOW, "mod_id": "x", "mod_time": NOW}

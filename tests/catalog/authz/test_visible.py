@@ -19,11 +19,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, insert
 
-from catalog import search
 from catalog.authz.caller import Caller
 from catalog.authz.rules import Access, Rights
 from catalog.query.schema import entities
 from ijp.errors import NotAuthorizedError, NotFoundError
+from tests.catalog import searching as search
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 STAMPS = {"create_id": "x", "create_time": NOW, "mod_id": "x", "mod_time": NOW}

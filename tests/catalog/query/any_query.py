@@ -6,77 +6,15 @@ from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
-_RELATIONS = {
-    "Investigation": ["datasets", "samples"],
-    "Sample": ["investigation", "datasets"],
-    "Dataset": ["investigation", "sample", "type", "datafiles", "parameters"],
-    "Datafile": ["dataset", "datafileFormat"],
-    "DatasetParameter": ["dataset", "type"],
-}
-_TARGETS = {
-    "datasets": "Dataset",
-    "samples": "Sample",
-    "investigation": "Investigation",
-    "sample": "Sample",
-    "type": "",
-    "datafiles": "Datafile",
-    "parameters": "DatasetParameter",
-    "dataset": "Dataset",
-    "datafileFormat": "",
-}
-_PATHS: dict[str, dict[str, list[str]]] = {
-    "Investigation": {
-        "number": ["id", "fileSize"],
-        "text": ["name", "summary"],
-        "moment": ["startDate"],
-        "many": ["datasets", "samples"],
-    },
-    "Sample": {
-        "number": ["id", "investigation.id", "investigation.fileSize"],
-        "text": ["name", "pid", "investigation.summary"],
-        "moment": ["investigation.startDate"],
-        "many": ["datasets", "investigation.datasets"],
-        "one": ["investigation"],
-    },
-    "Dataset": {
-        "number": ["id", "fileSize", "sample.id", "type.id", "investigation.fileSize"],
-        "text": ["name", "description", "type.name", "sample.name", "sample.pid"],
-        "moment": ["startDate", "investigation.startDate"],
-        "truth": ["complete"],
-        "many": ["datafiles", "parameters", "sample.datasets"],
-        "one": ["sample", "investigation", "type", "sample.investigation"],
-    },
-    "Datafile": {
-        "number": ["id", "fileSize", "dataset.fileSize", "datafileFormat.id", "dataset.sample.id"],
-        "text": ["name", "description", "datafileFormat.name", "dataset.sample.name"],
-        "moment": ["datafileModTime", "dataset.startDate"],
-        "truth": ["dataset.complete"],
-        "many": ["dataset.parameters", "dataset.sample.datasets"],
-        "one": ["dataset", "dataset.sample", "datafileFormat"],
-    },
-    "DatasetParameter": {
-        "number": ["id", "numericValue", "dataset.fileSize"],
-        "text": ["stringValue", "type.name", "dataset.name"],
-        "moment": ["dateTimeValue"],
-        "choice": ["type.valueType"],
-        "one": ["dataset", "type", "dataset.sample"],
-    },
-}
-_CONSTANTS = {
-    "number": ["0", "1", "2", "4", "-1", "0.5", "2.5"],
-    "text": ["'a'", "'B'", "''", "'ab'", "'é'", "'a%'", "' a'", ":user"],
-    "moment": ["{ts 2026-01-02 00:00:00}", "CURRENT_TIMESTAMP", "CURRENT_DATE"],
-    "truth": ["TRUE", "FALSE"],
-}
-_LENIENT = {
-    "number": ["'1'", "'2.0'"],
-    "text": ["1", "2.5"],
-    "moment": ["'2026-01-02'", "'2026-01-02 01:00:00+01:00'"],
-    "truth": ["1", "'false'"],
-    "choice": ["'string'", "org.icatproject.ParameterValueType.NUMERIC"],
-}
-_PATTERNS = ["'%'", "'a%'", "'_'", "'%b'", "'_%a'", "'A%'", "'$%%' ESCAPE '$'", "'\\%'"]
-_SIGNS = ["=", "<>", "<", "<=", ">", ">="]
+from tests.catalog.query.any_names import (
+    CONSTANTS,
+    LENIENT,
+    PATHS,
+    PATTERNS,
+    RELATIONS,
+    SIGNS,
+    TARGETS,
+)
 
 
 @dataclass
@@ -109,7 +47,7 @@ class Queries:
         return [
             f"{variable}.{path}"
             for variable, entity in self.variables.items()
-            for path in _PATHS[entity].get(kind, ())
+            for path in PATHS[entity].get(kind, ())
         ]
 
     def value(self, kind: str) -> str:
@@ -119,7 +57,7 @@ class Queries:
         if paths and (how < 3 or self.depth <= 0 or kind not in ("number", "text")):
             return self.one_of(*paths)
         if how == 3 or self.depth <= 0 or kind not in ("number", "text"):
-            return self.one_of(*_CONSTANTS.get(kind, paths or ["NULL"]))
+            return self.one_of(*CONSTANTS.get(kind, paths or ["NULL"]))
         inside = self.deeper()
         return inside.number() if kind == "number" else inside.text()
 
@@ -127,7 +65,7 @@ class Queries:
         """A number that is computed."""
         many = self.paths("many")
         forms = ["{n} + {n}", "({n} - {n})", "{n} * {n}", "{n} / {d}", "-({n})", "ABS({n})"]
-        forms += ["LENGTH({t})", "LOCATE({t}, {t})", "MOD({n}, {n})", "SQRT(ABS({n}))"]
+        forms += ["LENGTH({t})", "LOCATE({t}, {t})", "MOD({n}, {n})", "SQRT({n})"]
         forms += ["LOCATE({t}, {t}, {s})", "({q})", "({q})", *["SIZE({m})"] * bool(many)]
         form = f"({self.one_of(*forms)})" if self.depth else "({n} + {n})"
         return self.filled(form)
@@ -187,7 +125,7 @@ class Queries:
             case 5:
                 return f"{a()} {no}BETWEEN {a()} AND {a()}"
             case 6:
-                return f"{inside.value('text')} {no}LIKE {self.one_of(*_PATTERNS)}"
+                return f"{inside.value('text')} {no}LIKE {self.one_of(*PATTERNS)}"
             case 7:
                 return f"{inside.value('text')} {no}LIKE {inside.value('text')}"
             case 8:
@@ -203,7 +141,7 @@ class Queries:
             case 12:
                 return f"{no}EXISTS ({inside.subselect(kind)})"
             case 13:
-                sign, what = self.one_of(*_SIGNS), self.one_of("ALL", "ANY", "SOME")
+                sign, what = self.one_of(*SIGNS), self.one_of("ALL", "ANY", "SOME")
                 return f"{no}{a()} {sign} {what} ({inside.subselect(kind)})"
             case 14:
                 other = self.one_of(*one, *self.variables)
@@ -214,7 +152,7 @@ class Queries:
         """The entity that a path leads to; nothing if queries do not start there."""
         variable, *steps = path.split(".")
         entity = self.variables[variable]
-        return entity if not steps else _TARGETS[steps[-1]]
+        return entity if not steps else TARGETS[steps[-1]]
 
     def entities_like(self, path: str) -> str:
         """A SELECT of entities."""
@@ -227,11 +165,11 @@ class Queries:
         """Two values that are compared."""
         kinds = ["number", "text", "moment", "truth", "choice"]
         kind = self.draw(st.sampled_from([one for one in kinds if self.paths(one)] or ["number"]))
-        sign = self.one_of(*_SIGNS[: 2 if kind == "truth" else None])
+        sign = self.one_of(*SIGNS[: 2 if kind == "truth" else None])
         left, right = self.value(kind), self.value(kind)
         is_path = left[0] == "v"
         if is_path and self.draw(st.integers(0, 4)) == 0:
-            right = self.one_of(*_LENIENT[kind])
+            right = self.one_of(*LENIENT[kind])
         if is_path and sign in ("=", "<>") and self.draw(st.integers(0, 9)) == 0:
             right = "NULL"
         if kind == "choice" and right == "NULL" and sign not in ("=", "<>"):
@@ -252,14 +190,14 @@ class Queries:
     def sources(self, *, correlated: bool = False) -> tuple[str, str]:
         """FROM with its variables, and the first of these."""
         outer = dict(self.variables)
-        relations = [f"{v}.{name}" for v, e in outer.items() for name in _RELATIONS[e]]
+        relations = [f"{v}.{name}" for v, e in outer.items() for name in RELATIONS[e]]
         relations = [one for one in relations if self.kind_of(one)]
         if correlated and relations and self.draw(st.booleans()):
             path = self.one_of(*relations)
             first = self.name(self.kind_of(path))
             text = f"{path} {first}"
         else:
-            entity = self.one_of(*_PATHS, "Dataset", "Dataset")
+            entity = self.one_of(*PATHS, "Dataset", "Dataset")
             first = self.name(entity)
             text = f"{entity} {first}"
         for _ in range(self.draw(st.integers(0, 2))):
@@ -269,7 +207,7 @@ class Queries:
     def join(self, outer: dict[str, str]) -> str:
         """One more in FROM."""
         own = [one for one in self.variables if one not in outer]
-        relations = [f"{one}.{name}" for one in own for name in _RELATIONS[self.variables[one]]]
+        relations = [f"{one}.{name}" for one in own for name in RELATIONS[self.variables[one]]]
         path = self.one_of(*(one for one in relations if self.kind_of(one)))
         word = self.one_of(" JOIN ", " LEFT JOIN ", " LEFT OUTER JOIN ", ", ", " INNER JOIN ")
         return f"{word}{path} {self.name(self.kind_of(path))}"
@@ -307,8 +245,33 @@ class Queries:
             return self.grouped(text + where, first) + limit
         if how == 2:
             return self.distinct(text + where, first) + limit
+        if how == 3:
+            return f"SELECT {first} FROM {text}{where}{self.order()}{self.include(first)}{limit}"
         items = ", ".join(self.item() for _ in range(self.draw(st.integers(1, 3))))
         return f"SELECT {items} FROM {text}{where}{self.order()}{limit}"
+
+    def include(self, variable: str) -> str:
+        """INCLUDE of what can be reached from a variable, each step by a way of its own."""
+        if self.draw(st.integers(0, 4)) == 0:
+            return " INCLUDE 1"
+        known, steps = {variable: self.variables[variable]}, []
+        taken: set[str] = set()
+        for number in range(self.draw(st.integers(1, 3))):
+            ways = [f"{one}.{name}" for one, e in known.items() for name in RELATIONS.get(e, ())]
+            path = self.one_of(*ways)
+            target = TARGETS[path.rpartition(".")[2]]
+            if path in taken or (target and any(one.startswith(path) for one in taken)):
+                continue
+            further = [f"{path}.{name}" for name in RELATIONS.get(target, ())]
+            if further and self.draw(st.integers(0, 2)) == 0:
+                taken |= {path, longer := self.one_of(*further)}
+                steps.append(longer)
+                continue
+            taken.add(path)
+            alias = f"i{number}"
+            steps.append(f"{path}{self.one_of(' ', ' AS ')}{alias}")
+            known[alias] = target
+        return f" INCLUDE {', '.join(steps)}"
 
     def aggregated(self) -> str:
         """An item with an aggregate in it."""
@@ -347,7 +310,7 @@ class Queries:
         """SELECT DISTINCT, sorted by what it selects."""
         if self.draw(st.booleans()):
             entity = self.variables[first]
-            own = [f"{first}.{path}" for path in _PATHS[entity]["text"] + _PATHS[entity]["number"]]
+            own = [f"{first}.{path}" for path in PATHS[entity]["text"] + PATHS[entity]["number"]]
             keys = self.draw(st.lists(st.sampled_from(own), max_size=2, unique=True))
             return f"SELECT DISTINCT {first} FROM {rest}{self.ordered(keys)}"
         paths = [one for kind in ("number", "text", "moment", "truth") for one in self.paths(kind)]

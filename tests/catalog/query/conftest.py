@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from catalog import model, search
+from catalog import model
 from catalog.authz.caller import Caller
+from tests.catalog import searching as search
 
 ROOT = Caller("simple/root", is_root=True)
 STAMPS = {

@@ -6,14 +6,10 @@ condition that is neither true nor false is None, too.
 
 from __future__ import annotations
 
-import itertools
-import math
 import operator
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from enum import Enum
+from datetime import datetime
 from functools import cmp_to_key
 from typing import Any
 
@@ -21,6 +17,18 @@ from sqlalchemy import Connection, select
 
 from catalog.query import tree
 from catalog.query.schema import entities
+from tests.catalog.query.oracle_values import (
+    COMPUTE,
+    FUNCTIONS,
+    aggregate,
+    all_of,
+    any_of,
+    compare,
+    if_there,
+    is_less,
+    like,
+    not_,
+)
 
 
 @dataclass(frozen=True)
@@ -243,16 +251,16 @@ class Oracle:
                 midnight = self._now.replace(hour=0, minute=0, second=0, microsecond=0)
                 return midnight if node.day else self._now
             case tree.Negative():
-                return _if_there(operator.neg, of(node.operand))
+                return if_there(operator.neg, of(node.operand))
             case tree.Arithmetic():
-                return _if_there(_COMPUTE[node.operator], of(node.left), of(node.right))
+                return if_there(COMPUTE[node.operator], of(node.left), of(node.right))
             case tree.Call(function="SIZE"):
                 return len(self._many(node.arguments[0], scope))
             case tree.Call():
-                return _if_there(_FUNCTIONS[node.function], *map(of, node.arguments))
+                return if_there(FUNCTIONS[node.function], *map(of, node.arguments))
             case tree.Aggregate():
                 values = [self._value(node.operand, _Scope(one)) for one in scope.group]
-                return _aggregate(node, [one for one in values if one is not None])
+                return aggregate(node, [one for one in values if one is not None])
             case tree.Subselect():
                 return next(iter(self._inner(node.select, scope.places)), None)
         return self._condition(node, scope)
@@ -267,22 +275,22 @@ class Oracle:
 
         match node:
             case tree.And():
-                return _all(map(of, node.members))
+                return all_of(map(of, node.members))
             case tree.Or():
-                return _any(map(of, node.members))
+                return any_of(map(of, node.members))
             case tree.Not():
-                return _not(of(node.operand))
+                return not_(of(node.operand))
             case tree.Comparison():
-                return _compare(node.operator, node.left, of(node.left), node.right, of(node.right))
+                return compare(node.operator, node.left, of(node.left), node.right, of(node.right))
             case tree.Between():
                 pairs = ((">=", node.low), ("<=", node.high))
                 value = of(node.operand)
-                return _all(
-                    _compare(sign, node.operand, value, one, of(one)) for sign, one in pairs
+                return all_of(
+                    compare(sign, node.operand, value, one, of(one)) for sign, one in pairs
                 )
             case tree.Like():
-                return _if_there(
-                    lambda text, pattern: _like(text, pattern, node.escape),
+                return if_there(
+                    lambda text, pattern: like(text, pattern, node.escape),
                     of(node.operand),
                     of(node.pattern),
                 )
@@ -298,7 +306,7 @@ class Oracle:
                 left = of(node.left)
                 item = node.select.items[0]
                 holds = [
-                    _compare(node.operator, node.left, left, item, value) is True
+                    compare(node.operator, node.left, left, item, value) is True
                     for value in self._inner(node.select, scope.places)
                 ]
                 return all(holds) if node.quantity is tree.Quantity.ALL else any(holds)
@@ -313,7 +321,7 @@ class Oracle:
             # NULL in a list is as if it was not there.
             there = [one for one in node.members if one != tree.Literal(None)]
             members = [(one, self._value(one, scope)) for one in there]
-        return _any(_compare("=", node.operand, value, one, found) for one, found in members)
+        return any_of(compare("=", node.operand, value, one, found) for one, found in members)
 
 
 def _needed(select: tree.Select) -> Iterator[tuple[tree.Path, bool]]:
@@ -342,148 +350,5 @@ def _order(left: Row, right: Row) -> int:
     for (one, descending), (other, _) in zip(left.keys, right.keys, strict=True):
         if one == other:
             continue
-        return -1 if _is_less(one, other) != descending else 1
+        return -1 if is_less(one, other) != descending else 1
     return 0
-
-
-def _is_less(one: Any, other: Any) -> bool:
-    """NULL is less than anything."""
-    if one is None or other is None:
-        return one is None
-    return bool(_sortable(one) < _sortable(other))
-
-
-def _sortable(value: Any) -> Any:
-    return value.name if isinstance(value, Enum) else value
-
-
-def _if_there(function: Callable[..., Any], *values: Any) -> Any:
-    return None if None in values else function(*values)
-
-
-def _all(values: Iterable[bool | None]) -> bool | None:
-    found = list(values)
-    return False if False in found else None if None in found else True
-
-
-def _any(values: Iterable[bool | None]) -> bool | None:
-    found = list(values)
-    return True if True in found else None if None in found else False
-
-
-def _not(value: bool | None) -> bool | None:
-    return None if value is None else not value
-
-
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    "<>": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-
-
-def _compare(
-    sign: str, left_node: tree.Expression, left: Any, right_node: tree.Expression, right: Any
-) -> bool | None:
-    nothing = tree.Literal(None)
-    if nothing in (left_node, right_node):
-        other = left if right_node == nothing else right
-        return (other is None) == (sign == "=")
-    if left is None or right is None:
-        return None
-    if isinstance(left_node, tree.Literal) and not isinstance(right_node, tree.Literal):
-        left = _read_as(left, right)
-    elif isinstance(right_node, tree.Literal) and not isinstance(left_node, tree.Literal):
-        right = _read_as(right, left)
-    return _COMPARE[sign](_sortable(left), _sortable(right))
-
-
-def _read_as(constant: Any, like: Any) -> Any:
-    """A constant as what it is compared with."""
-    match like, constant:
-        case bool(), str():
-            return constant.lower() in ("1", "true")
-        case bool(), int():
-            return bool(constant)
-        case int() | float(), str():
-            return float(constant)
-        case str(), int() | float():
-            return str(constant)
-        case datetime(), str():
-            moment = datetime.fromisoformat(constant)
-            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        case Enum(), str():
-            return constant.upper()
-    return constant
-
-
-def _like(text: str, pattern: str, escape: str | None) -> bool:
-    expression, characters = "", iter(pattern)
-    for character in characters:
-        if character == escape:
-            expression += re.escape(next(characters))
-        else:
-            expression += {"%": ".*", "_": "."}.get(character, re.escape(character))
-    return re.fullmatch(expression, text, re.DOTALL) is not None
-
-
-_COMPUTE: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": lambda left, right: left / right if right else None,
-}
-
-
-def _substring(text: str, start: float, length: float | None = None) -> str:
-    """From a character, the first being 1; a start before that is 1."""
-    begin = max(math.trunc(start), 1) - 1
-    return text[begin:] if length is None else text[begin : begin + max(math.trunc(length), 0)]
-
-
-def _locate(part: str, text: str, start: float = 1) -> int:
-    begin = max(math.trunc(start), 1) - 1
-    place = text[begin:].find(part)
-    return 0 if place < 0 else place + begin + 1
-
-
-def _mod(left: float, right: float) -> int | None:
-    """What remains of a division of whole numbers, with the sign of the first."""
-    dividend, divisor = math.trunc(left), math.trunc(right)
-    return int(math.fmod(dividend, divisor)) if divisor else None
-
-
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "LOWER": str.lower,
-    "UPPER": str.upper,
-    "LENGTH": len,
-    "CONCAT": lambda *parts: "".join(parts),
-    "SUBSTRING": _substring,
-    "TRIM": lambda text, what=" ": text.strip(what),
-    "LTRIM": lambda text, what=" ": text.lstrip(what),
-    "RTRIM": lambda text, what=" ": text.rstrip(what),
-    "LOCATE": _locate,
-    "ABS": abs,
-    "SQRT": lambda number: math.sqrt(number) if number >= 0 else None,
-    "MOD": _mod,
-}
-
-
-def _aggregate(node: tree.Aggregate, values: list[Any]) -> Any:
-    if node.distinct:
-        values = [one for one, _ in itertools.groupby(sorted(values, key=_sortable))]
-    if node.function == "COUNT":
-        return len(values)
-    if not values:
-        return None
-    match node.function:
-        case "MIN":
-            return min(values, key=_sortable)
-        case "MAX":
-            return max(values, key=_sortable)
-        case "SUM":
-            return sum(values)
-    return float(sum(values)) / len(values)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event
 
-from catalog import search
 from catalog.authz.caller import Caller
+from tests.catalog import searching as search
 
 ROOT = Caller("simple/root", is_root=True)
 D2 = " FROM Dataset ds WHERE ds.name = 'd2' "

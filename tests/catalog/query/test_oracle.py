@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, insert
 
 from catalog.authz.caller import Caller
-from catalog.instances import rows
+from catalog.instances import pages
 from catalog.query.include import Instance
 from catalog.query.parse import parse
 from catalog.query.schema import entities
-from catalog.query.tree import Limit
+from catalog.query.tree import Limit, Path, Query
+from tests.catalog.query.any_concise import pairs
 from tests.catalog.query.any_query import queries
-from tests.catalog.query.oracle import Oracle, Place, Row, exact, read
+from tests.catalog.query.oracle import Data, Oracle, Place, Row, exact, read
+from tests.catalog.query.oracle_include import brought, of_instance
 
 ROOT = Caller("a", is_root=True)
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -152,18 +154,45 @@ def check(found: list[tuple[Any, ...]], expected: list[Row], limit: Limit | None
         start = stop
 
 
-@settings(
+_SETTINGS = settings(
     max_examples=int(os.environ.get("IJP_EXAMPLES", "150")),
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+
+
+def compare(engine: Engine, world: World, texts: list[tuple[str, str]]) -> None:
+    """What queries give must be what the oracle reads in others, which mean the same."""
+    store(engine, world)
+    with engine.connect() as connection:
+        data = read(connection, ORDER)
+        oracle = Oracle(data, user="a", now=datetime.now(UTC))
+        for text, meaning in texts:
+            query = parse(meaning)
+            found = pages(connection, ROOT, text, max_entities=100_000)
+            rows = [row for page in found for row in page]
+            values = [tuple(map(_plain, row)) for row in rows]
+            check(values, oracle.rows(query), query.limit)
+            check_included(data, rows, query)
+
+
+def check_included(data: Data, rows: list[list[Any]], query: Query) -> None:
+    """Entities must come with what INCLUDE says, and with nothing else."""
+    item = query.select.items[0]
+    for one in (value for row in rows for value in row if isinstance(value, Instance)):
+        expected = {}
+        if query.include is not None and isinstance(item, Path):
+            expected = brought(data, _plain(one), query.include, item.names[0])
+        assert of_instance(one) == expected
+
+
+@_SETTINGS
 @given(world=worlds(), texts=st.lists(queries(), min_size=3, max_size=3))
 def test_a_query_gives_what_the_language_says(module_engine, world, texts):
-    store(module_engine, world)
-    with module_engine.connect() as connection:
-        oracle = Oracle(read(connection, ORDER), user="a", now=datetime.now(UTC))
-        for text in texts:
-            query = parse(text)
-            found = rows(connection, ROOT, text, max_entities=100_000)
-            values = [tuple(map(_plain, row)) for row in found]
-            check(values, oracle.rows(query), query.limit)
+    compare(module_engine, world, [(text, text) for text in texts])
+
+
+@_SETTINGS
+@given(world=worlds(), found=st.lists(pairs(), min_size=3, max_size=3))
+def test_a_concise_query_gives_what_the_same_in_new_style_means(module_engine, world, found):
+    compare(module_engine, world, [(one.concise, one.new) for one in found])

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import event, insert, text
 
-from catalog import search
 from catalog.authz.caller import Caller
 from catalog.model import (
     Dataset,
@@ -19,6 +18,7 @@ from catalog.model import (
     ParameterType,
 )
 from servicekit import database
+from tests.catalog import searching as search
 
 ROOT = Caller("simple/root", is_root=True)
 LONG = "x" * 201
