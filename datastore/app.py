@@ -11,15 +11,19 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from datastore import rest, settings, tus
+from datastore.anonymous import Anonymous
 from datastore.locations import Locations
 from datastore.prepared import PreparedStore
 from datastore.quotas import Quotas
 from datastore.ranges import UnsatisfiableRangeError
+from datastore.rate import Rate
 from datastore.reader import ReaderAccount
 from datastore.sending import Sender
 from datastore.settings import DatastoreSettings
 from datastore.storage import Storage
 from datastore.storing import Depot, Limits
+from datastore.tiers.levels import Levels
+from datastore.tiers.making import CatalogView, Tiers
 from datastore.tus import TusParts
 from datastore.tus_uploads import TusUploads
 from datastore.unsettled import Sweep, Unsettled
@@ -28,7 +32,7 @@ from ijp.catalog import CatalogClient
 from ijp.transport import ERROR_CODE_HEADER
 from servicekit import database, embedded, http_errors, logs, metrics, plugins
 from servicekit.hourly import Hourly
-from servicekit.service import Service
+from servicekit.service import Background, Service
 from servicekit.settings import SettingsError
 
 _LONGEST_FORM_BYTES = 16 << 20
@@ -87,6 +91,8 @@ class _Made:
         )
 
         self._locations = _locations(told)
+        self.tiers = self._second_level()
+        self._levels = self.tiers.levels if self.tiers else Levels()
         self._depot = Depot(
             self._storage,
             self._unsettled,
@@ -94,6 +100,7 @@ class _Made:
             self._reader,
             locations=self._locations,
             quotas=Quotas(told.quota, self._engine, self._reader),
+            levels=self._levels,
         )
         self._uploads = TusUploads(
             self._engine,
@@ -101,6 +108,24 @@ class _Made:
             timedelta(hours=told.upload_hours),
             self._depot,
         )
+
+    def _second_level(self) -> Tiers | None:
+        told = self._told
+        if told.archive is None or self._reader is None:
+            return None
+        view = CatalogView(self._reader, self._locations)
+        can_write = told.enable_write if told.enable_write is not None else not told.read_only
+        try:
+            return Tiers(
+                told.archive,
+                told.base_folder,
+                self._engine,
+                self._storage,
+                view,
+                can_write=can_write,
+            )
+        except ValueError as error:
+            raise SettingsError(f"[datastore.archive] {error}") from error
 
     def parts(self) -> rest.Parts:
         told = self._told
@@ -113,7 +138,17 @@ class _Made:
             prepared=PreparedStore(self._engine, lifetime, told.prepared_count),
             sender=Sender(self._storage),
             locations=self._locations,
+            levels=self._levels,
+            root_users=frozenset(told.root_users),
+            anonymous=self._anonymous(),
         )
+
+    def _anonymous(self) -> Anonymous | None:
+        told = self._told
+        if not told.anonymous_status or self._reader is None:
+            return None
+        rate = Rate(told.anonymous_status_per_minute)
+        return Anonymous(self._reader, rate, told.trusted_proxies)
 
     def tus_parts(self) -> TusParts:
         told = self._told
@@ -121,7 +156,9 @@ class _Made:
 
     def sweep(self) -> Sweep:
         signed = self._locations.are_signed
-        return Sweep(self._unsettled, self._storage, self._reader, signed=signed)
+        return Sweep(
+            self._unsettled, self._storage, self._reader, signed=signed, levels=self._levels
+        )
 
     def hourly(self) -> None:
         self.sweep().run()
@@ -204,8 +241,26 @@ def _database_url(settings_file: Path) -> str:
     return settings.read(settings_file).database_url
 
 
-def _sweeping(settings_file: Path, http: requests.Session) -> Hourly:
-    return Hourly("datastore-sweep", _Made(settings.read(settings_file), http).hourly)
+def tiers_of(settings_file: Path, http: requests.Session) -> Tiers | None:
+    """The two levels of the service with these settings; None if it has one."""
+    return _Made(settings.read(settings_file), http).tiers
 
 
-service = Service("datastore", ("/ids",), create_app, _database_url, _sweeping)
+class _Background:
+    """All that the service does beside the requests."""
+
+    def __init__(self, made: _Made) -> None:
+        self._started: list[Background] = [Hourly("datastore-sweep", made.hourly)]
+        if made.tiers:
+            self._started += made.tiers.start()
+
+    def stop(self) -> None:
+        for one in self._started:
+            one.stop()
+
+
+def _background(settings_file: Path, http: requests.Session) -> _Background:
+    return _Background(_Made(settings.read(settings_file), http))
+
+
+service = Service("datastore", ("/ids",), create_app, _database_url, _background)

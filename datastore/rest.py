@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
 from datastore import multipart, schemas
+from datastore.anonymous import Anonymous
 from datastore.incoming import Reading, blocks_of_body, heard_out
 from datastore.locations import Locations
 from datastore.multipart import Form
 from datastore.prepared import PreparedStore
 from datastore.selection import Resolver, SelectedDatafile, must_zip
 from datastore.sending import Sender, Wanted
+from datastore.service_status import status_of
 from datastore.storing import Depot
+from datastore.tiers.levels import Held, Levels, Status
 from ijp.catalog import CatalogClient, CatalogSession
 from ijp.datastore import CRC32_HEADER, SHA256_HEADER, Stored
-from ijp.errors import BadRequestError, NotImplementedHereError
+from ijp.errors import BadRequestError, NotAuthorizedError, NotImplementedHereError
 
 API_VERSION = "2.1.1"
 
@@ -30,6 +34,8 @@ class Parts:
 
     Attributes:
         icat_url: As it is told to clients.
+        root_users: Catalog user names who may ask what the service does.
+        anonymous: For those who ask without a session where data are; None if they may not.
     """
 
     catalog: CatalogClient
@@ -39,6 +45,9 @@ class Parts:
     prepared: PreparedStore
     sender: Sender
     locations: Locations = field(default_factory=Locations)
+    levels: Levels = field(default_factory=Levels)
+    root_users: frozenset[str] = frozenset()
+    anonymous: Anonymous | None = None
 
 
 def parts() -> Parts:
@@ -55,8 +64,8 @@ def ping() -> Response:
 
 @blueprint.get("/version")
 def version() -> Response:
-    """Tell the version, and that the session may come in a header."""
-    return jsonify(version=API_VERSION, sessionHeader=True)
+    """Tell the version, that the session may come in a header, and that tus is spoken."""
+    return jsonify(version=API_VERSION, sessionHeader=True, tus=True)
 
 
 @blueprint.get("/getApiVersion")
@@ -80,14 +89,24 @@ def is_read_only() -> Response:
 @blueprint.get("/isTwoLevel")
 def is_two_level() -> Response:
     """Tell whether there is an archive behind the storage."""
-    return _text(_word(False))
+    return _text(_word(parts().levels.is_two))
 
 
 @blueprint.get("/getStatus")
 def get_status() -> Response:
-    """Tell whether the selection is on disk; with one level of storage it is, if it exists."""
-    _selected()
-    return _text("ONLINE")
+    """Tell where the selection is; with one level of storage it is online, if it exists."""
+    found: Status = parts().levels.status(_selected(is_status=True))
+    return _text(found)
+
+
+@blueprint.get("/getServiceStatus")
+def get_service_status() -> Response:
+    """Tell administrators what is being moved and locked, and what could not be moved."""
+    session = _session()
+    name = session.user_name()
+    if name not in parts().root_users:
+        raise NotAuthorizedError(f"{name} may not ask what the data service does")
+    return jsonify(status_of(parts().levels.overview(), _resolver(session)))
 
 
 @blueprint.get("/getSize")
@@ -115,14 +134,15 @@ def prepare_data() -> Response:
     datafiles = _resolver(_session()).resolve(asked)
     is_zip = schemas.flag(request.form, "zip") or must_zip(asked)
     compress = schemas.flag(request.form, "compress")
+    parts().levels.prepare(datafiles)
     return _text(parts().prepared.add(datafiles, zip=is_zip, compress=compress))
 
 
 @blueprint.get("/isPrepared")
 def is_prepared() -> Response:
-    """Tell whether a prepared selection can be downloaded at once."""
-    parts().prepared.get(schemas.uuid_of(request.args, "preparedId"))
-    return _text(_word(True))
+    """Tell whether a prepared selection can be downloaded at once; what is archived comes back."""
+    found = parts().prepared.get(schemas.uuid_of(request.args, "preparedId"))
+    return _text(_word(parts().levels.is_ready(found.datafiles)))
 
 
 @blueprint.get("/getData")
@@ -146,9 +166,45 @@ def _sent(datafiles: list[SelectedDatafile], *, is_zip: bool, compress: bool) ->
         range=request.headers.get("Range"),
         if_range=request.headers.get("If-Range"),
     )
-    if is_zip:
-        return parts().sender.zip(datafiles, wanted, compress=compress)
-    return parts().sender.file(datafiles[0], wanted)
+    held = parts().levels.reading(datafiles)
+    try:
+        if is_zip:
+            answer = parts().sender.zip(datafiles, wanted, compress=compress)
+        else:
+            answer = parts().sender.file(datafiles[0], wanted)
+    except BaseException:
+        held.release()
+        raise
+    return _released_after(answer, held)
+
+
+def _released_after(answer: Response, held: Held) -> Response:
+    """Let data be moved when an answer has been sent, or has broken off."""
+    body = answer.response
+    close = getattr(body, "close", lambda: None)
+
+    def close_and_release() -> None:
+        try:
+            close()
+        finally:
+            held.release()
+
+    try:
+        body.close = close_and_release  # type: ignore[union-attr]
+    except AttributeError:
+        answer.response = _Closing(body, close_and_release)
+    return answer
+
+
+class _Closing:
+    """Pieces of an answer, with something to do at their end."""
+
+    def __init__(self, pieces: Iterable[Any], close: Callable[[], None]) -> None:
+        self._pieces = pieces
+        self.close = close
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._pieces)
 
 
 @blueprint.put("/put")
@@ -200,12 +256,43 @@ def delete() -> Response:
     return Response(status=204)
 
 
-@blueprint.post("/archive", endpoint="archive")
-@blueprint.post("/restore", endpoint="restore")
-@blueprint.post("/write", endpoint="write")
-def move() -> Response:
-    """Refuse what needs an archive."""
-    raise NotImplementedHereError("This operation is unavailable for single level storage")
+@blueprint.post("/archive")
+def archive() -> Response:
+    """Have the selection leave the main storage."""
+    return _moved(parts().levels.archive)
+
+
+@blueprint.post("/restore")
+def restore() -> Response:
+    """Have the selection come back to the main storage."""
+    return _moved(parts().levels.restore)
+
+
+@blueprint.post("/write")
+def write() -> Response:
+    """Have the selection written to the archive again."""
+    return _moved(parts().levels.write)
+
+
+def _moved(action: Callable[[list[SelectedDatafile]], None]) -> Response:
+    if not parts().levels.is_two:
+        action([])
+    asked = schemas.selection(request.form)
+    action(_resolver(_session()).resolve(asked))
+    return Response(status=204)
+
+
+@blueprint.post("/reset")
+def reset() -> Response:
+    """Forget that something of the selection could not be moved."""
+    parts().levels.reset(_selected())
+    return Response(status=204)
+
+
+@blueprint.post("/getLink")
+def get_link() -> Response:
+    """Refuse: nobody is given a way around the catalog's rules."""
+    raise NotImplementedHereError("This operation has been configured to be unavailable")
 
 
 def _refuse_if_read_only() -> None:
@@ -228,11 +315,20 @@ def _resolver(session: CatalogSession) -> Resolver:
     return Resolver(session, parts().locations)
 
 
-def _selected() -> list[SelectedDatafile]:
-    """The datafiles that a call with a preparedId, or with a session and ids, is about."""
-    if "preparedId" in request.args:
-        return parts().prepared.get(schemas.uuid_of(request.args, "preparedId")).datafiles
-    asked = schemas.selection(request.args)
+def _selected(*, is_status: bool = False) -> list[SelectedDatafile]:
+    """The datafiles that a call with a preparedId, or with a session and ids, is about.
+
+    Args:
+        is_status: Whether no session will do, where that is allowed.
+    """
+    texts = request.form if request.method == "POST" else request.args
+    if "preparedId" in texts:
+        return parts().prepared.get(schemas.uuid_of(texts, "preparedId")).datafiles
+    asked = schemas.selection(texts)
+    has_session = "sessionId" in texts or "Authorization" in request.headers
+    anonymous = parts().anonymous
+    if is_status and not has_session and anonymous:
+        return _resolver(anonymous.session(request)).resolve(asked)
     return _resolver(_session()).resolve(asked)
 
 

@@ -22,6 +22,10 @@ _DATAFILE = (
     "SELECT df.id, df.dataset.id, df.name, df.location, df.fileSize, df.datafileModTime "
     "FROM Datafile df WHERE df.location IS NOT NULL AND df.id > {last} AND "
 )
+_CHECKSUMS = (
+    "SELECT df.id, df.checksum FROM Datafile df WHERE df.dataset.id IN {ids} AND df.id > {last} "
+    "ORDER BY df.id LIMIT 0, {page}"
+)
 _DATASET = (
     "SELECT ds.id, ds.name, ds.investigation.id, ds.investigation.name, "
     "ds.investigation.visitId, ds.investigation.facility.id, ds.investigation.facility.name "
@@ -110,6 +114,10 @@ class Resolver:
                     f"Dataset {id}: you are probably not able to read its investigation or facility"
                 )
         return found
+
+    def checksums(self, dataset_id: int) -> dict[int, str | None]:
+        """By datafile id the CRC-32 in hexadecimal that the catalog has."""
+        return {row[0]: row[1] for row in self._paged(_CHECKSUMS, [dataset_id])}
 
     def _explain_datafile(self, id: int) -> None:
         self._session.get("Datafile", id)

@@ -400,16 +400,19 @@ class Queue:
             )
             return [(_thing(row), Operation(row.failed), row.failure or "") for row in rows]
 
-    def oldest(self, at_most: int) -> list[tuple[Thing, datetime]]:
+    def longest_unused(self) -> list[Thing]:
         """What can be archived, that was longest not used first."""
         query = (
-            select(TierItem)
+            select(TierItem.key, TierItem.dataset_id, TierItem.datafile_id)
             .where(TierItem.in_main, TierItem.wanted.is_(None), TierItem.running.is_(None))
             .order_by(TierItem.touched, TierItem.key)
-            .limit(at_most)
         )
         with self._engine.connect() as connection:
-            return [(_thing(row), row.touched) for row in connection.execute(query)]
+            return [_thing(row) for row in connection.execute(query)]
+
+    def known(self, keys: Iterable[str]) -> set[str]:
+        """Those of the keys that two levels know of."""
+        return set(self.standing(list(keys)))
 
     def archived(self, after: int, at_most: int) -> list[tuple[Thing, int | None]]:
         """What the archive has, all of it, with the bytes; in the order of the datasets' ids."""
@@ -481,7 +484,7 @@ def _portions(keys: Sequence[str]) -> Iterator[Sequence[str]]:
     return (keys[at : at + _KEYS_A_QUERY] for at in range(0, len(keys), _KEYS_A_QUERY))
 
 
-def _thing(row: Row[Any]) -> Thing:
+def _thing(row: Any) -> Thing:
     return Thing(row.key, row.dataset_id, row.datafile_id)
 
 

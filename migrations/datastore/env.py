@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import text
 
-from datastore.model import Base
+from datastore.tiers.model import Base
 from servicekit import database
 
 with database.writing(context.config.attributes["engine"]).connect() as connection:

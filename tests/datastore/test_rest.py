@@ -32,7 +32,8 @@ def test_plain_calls(call, path, text):
 
 
 def test_version_says_that_the_session_may_be_in_a_header(call):
-    assert call("GET", "/ids/version").json() == {"version": "2.1.1", "sessionHeader": True}
+    told = {"version": "2.1.1", "sessionHeader": True, "tus": True}
+    assert call("GET", "/ids/version").json() == told
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_version_says_that_the_session_may_be_in_a_header(call):
         ("GET", "/ids/nothing"),
         ("GET", "/ids/put"),
         ("DELETE", "/ids/ping"),
-        ("POST", "/ids/getLink"),
+        ("POST", "/ids/getlink"),
         ("GET", "/ids/ping/more"),
     ],
 )
@@ -56,7 +57,7 @@ def test_what_is_no_call_is_501(call, method, path):
     }
 
 
-@pytest.mark.parametrize("path", ["archive", "restore", "write"])
+@pytest.mark.parametrize("path", ["archive", "restore", "write", "getLink"])
 def test_what_needs_an_archive_is_501(call, path):
     answer = call("POST", f"/ids/{path}", data={"datasetIds": "1"})
     assert (answer.status_code, answer.json()["code"]) == (501, "NotImplementedException")
