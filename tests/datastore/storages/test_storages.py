@@ -20,9 +20,10 @@ from servicekit import plugins
 DATASET = DatasetInfo(12, "../ds", 3, "../../inv", "../v", 1, "../F")
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.slow)])
 def storage(request, tmp_path) -> Storage:
-    return plugins.load("ijp.storages", request.param, Storage)({}, tmp_path / "data")
+    settings = request.getfixturevalue("s3_settings") if request.param == "s3" else {}
+    return plugins.load("ijp.storages", request.param, Storage)(settings, tmp_path / "data")
 
 
 def stored(storage: Storage, *blocks: bytes) -> str:
