@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from catalog import clashes, parameters
@@ -19,6 +19,7 @@ from catalog.events import outbox
 from catalog.items import Change, Creation, Item, Values, about
 from catalog.model import Base
 from catalog.query.schema import Entity, Relation
+from catalog.storing import store
 from catalog.validation import check_change, check_creation, constraints
 from ijp.errors import (
     NotAuthorizedError,
@@ -218,11 +219,10 @@ class _Writer:
         entity = creations[0].entity
         self._check_new(entity, creations)
         empty = {**constraints(entity).defaults, **self._stamps}
-        rows = [{**empty, **creation.values} for creation in creations]
-        statement = insert(entity.table).returning(entity.table.c.id, sort_by_parameter_order=True)
+        rows = [creation.values for creation in creations]
         try:
             with self._connection.begin_nested():
-                ids = self._connection.scalars(statement, rows).all()
+                ids = store(self._connection, entity, rows, empty)
         except IntegrityError as error:
             raise clashes.explain(self._connection, entity, creations) from error
         offsets = made.setdefault(entity.name, {})

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 
 from sqlalchemy import BigInteger, Column
 
@@ -72,10 +72,11 @@ def _converter(column: Column[object]) -> Convert:
     return {bool: _boolean, float: _number, str: _string}[kind]
 
 
+@lru_cache(maxsize=1024)
 def moment_text(moment: datetime) -> str:
     """A moment as the wire has it: UTC, milliseconds."""
     if moment.tzinfo is UTC:
-        # As all from the database are: quicker by half.
+        # As all from the database are: much quicker.
         return moment.isoformat(timespec="milliseconds")[:23] + "Z"
     return format_date(moment)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -131,7 +131,7 @@ class _Rows:
     visible: Visibility
     max_entities: int
 
-    def where(self, name: str, ids: set[int]) -> Iterator[Instance]:
+    def where(self, name: str, ids: set[int]) -> list[Instance]:
         """The visible ones whose column has one of these values, in the order of their ids."""
         target = entities()[self.relation.target]
         tables = Tables(Aliases())
@@ -142,10 +142,10 @@ class _Rows:
             condition = self.visible(source)
             sql = sql if condition is None else sql.where(condition)
         sql = finish(sql.order_by(source.id).limit(self.max_entities + 1), tables)
-        for number, row in enumerate(execute(self.executor, sql), start=1):
-            if number > self.max_entities:
-                raise too_many(self.max_entities)
-            yield Instance(target, tuple(row))
+        found = execute(self.executor, sql).all()
+        if len(found) > self.max_entities:
+            raise too_many(self.max_entities)
+        return [Instance(target, tuple(row)) for row in found]
 
 
 def too_many(max_entities: int) -> ValidationFailedError:
@@ -164,7 +164,7 @@ def _to_one(origins: list[Instance], relation: Relation, rows: _Rows) -> list[In
 
 
 def _to_many(origins: list[Instance], relation: Relation, rows: _Rows) -> list[Instance]:
-    found = list(rows.where(relation.column, {origin.value("id") for origin in origins}))
+    found = rows.where(relation.column, {origin.value("id") for origin in origins})
     members: dict[int, list[Instance]] = {origin.value("id"): [] for origin in origins}
     for one in found:
         members[one.value(relation.column)].append(one)
@@ -178,16 +178,16 @@ def number_of_entities(instances: Iterable[Instance], most: int) -> int:
 
     Counting ends soon after ``most``.
     """
-    sizes: dict[int, int] = {}
+    sizes: dict[Instance, int] = {}
 
     def size(instance: Instance) -> int:
-        if id(instance) not in sizes:
-            sizes[id(instance)] = 1 + sum(
-                size(one)
+        if instance not in sizes:
+            sizes[instance] = 1 + sum(
+                size(one) if one.included else 1
                 for member in instance.included.values()
-                for one in (member if isinstance(member, list) else [member])
+                for one in (member if isinstance(member, list) else (member,))
             )
-        return sizes[id(instance)]
+        return sizes[instance]
 
     total = 0
     for instance in instances:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Boolean, Column, Double, Enum, Integer, String, insert, text
 
+from catalog import storing
 from catalog.authz.caller import Caller
 from catalog.clashes import key_columns
 from catalog.model import Base
@@ -154,7 +155,8 @@ def _stored(transactions: Transactions) -> Content:
 
 @settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(content=contents(), size=st.integers(1, 5000))
-def test_a_catalog_is_equal_after_export_and_import(module_engine, content, size):
+def test_a_catalog_is_equal_after_export_and_import(module_engine, monkeypatch, content, size):
+    monkeypatch.setattr(storing, "FEW", 0)
     transactions = Transactions(module_engine)
     _empty(transactions)
     _fill(transactions, content)
