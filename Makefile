@@ -6,7 +6,8 @@ JOBS ?= 2
 BIN := $(VENV)/bin
 # Debian packages that the demo and the tests need and pip cannot give.
 DEBIAN_DEMO := python3-venv
-DEBIAN_TEST := $(DEBIAN_DEMO) postgresql chromium fonts-dejavu-core locales slapd openssl sudo ceph-common ceph-mon ceph-osd radosgw
+DEBIAN_TEST := $(DEBIAN_DEMO) postgresql 'chromium-headless-shell|chromium' fonts-dejavu-core locales slapd openssl \
+	sudo ceph-common ceph-mon ceph-osd radosgw
 DEBIAN_BENCH := $(DEBIAN_TEST) nginx-light
 
 .PHONY: demo test quick bench lint setup setup-test setup-bench clean

@@ -27,7 +27,8 @@ PASSWORDS = {"ana": "ana: two words", "ben": "ben: two words", "dora": "dora: tw
 PICTURES = {"MIC-2026-1": ("cell.png", "ihc.png"), "MAT-2026-3": ("coins.png", "brick.png")}
 EXTRA = Path(__file__).parent / "facility"
 IJPD = Path(sys.executable).parent / "ijpd"
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = ("/usr/bin/chromium-headless-shell", "/usr/bin/chromium")
+"""The first takes half the processor time of the second."""
 WIDE, NARROW = 1280, 390
 _START_SECONDS = 90
 
@@ -208,10 +209,11 @@ def any_site(request: pytest.FixtureRequest, make_site: Callable[[str], Site]) -
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """A headless Chromium."""
-    if not Path(CHROMIUM).exists():
+    program = next((path for path in CHROMIUM if Path(path).exists()), None)
+    if program is None:
         pytest.fail("Chromium is not installed; `make test` installs it when run as root")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=program)
         yield browser
         browser.close()
 
@@ -270,12 +272,14 @@ def _log_in() -> Callable[..., None]:
 
 
 @pytest.fixture
-def shot(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Page, str], None]:
-    """Takes a picture of a page, into the folder that ``IJP_SCREENSHOTS`` names if it is set."""
-    folder = Path(os.environ.get("IJP_SCREENSHOTS", tmp_path))
+def shot() -> Callable[[Page, str], None]:
+    """Takes a picture of a page into the folder that ``IJP_SCREENSHOTS`` names; without it none."""
+    folder = os.environ.get("IJP_SCREENSHOTS")
 
     def shot(page: Page, name: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=folder / f"{name}.png", full_page=True)
+        if not folder:
+            return
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
     return shot

@@ -413,7 +413,7 @@ def _mentions(path, mark):
 def small_disk(tmp_path):
     """A file system of 256 KiB."""
     if os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
+        pytest.fail("only root can mount a small file system: run the tests as root")
     place = tmp_path / "small"
     place.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(place)], check=True)

@@ -176,7 +176,7 @@ def test_local_with_a_full_disk(tmp_path):
         [*unshared, sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True
     )
     if done.returncode == 77 or "unshare failed" in done.stderr:
-        pytest.skip("a file system of one's own cannot be mounted here")
+        pytest.fail("a file system of one's own cannot be mounted here: run the tests as root")
     assert done.stdout == "there is no space left in the storage\n[]\n", done.stderr
 
 
