@@ -67,7 +67,14 @@ class Commands:
     timeout_seconds: float = 60.0
     output_limit_bytes: int = 512 * 1024 * 1024
 
-    def run(self, arguments: Sequence[str], *, user: str = "", stdin: str = "") -> Answer:
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        user: str = "",
+        stdin: str = "",
+        keep: Sequence[int] = (),
+    ) -> Answer:
         """Run a command to its end.
 
         Args:
@@ -75,6 +82,8 @@ class Commands:
             user: Run it as this Unix account, with nothing of this process's environment; only
                 root can. "" is as oneself.
             stdin: What it can read.
+            keep: Descriptors that it inherits, such as that of a lock that is to be held as long
+                as the command runs, should this process die before it.
 
         Raises:
             CommandFailedError: Its exit code is not 0.
@@ -89,13 +98,18 @@ class Commands:
         environment |= self.environment
         if user:
             line = [*_as_user(user), *(f"{key}={text}" for key, text in environment.items()), *line]
-        answer = self._run(line, " ".join(arguments)[:_SHOWN], environment, stdin)
+        answer = self._run(line, " ".join(arguments)[:_SHOWN], environment, stdin, keep)
         if answer.exit_code:
             raise CommandFailedError(answer)
         return answer
 
     def _run(
-        self, line: Sequence[str], shown: str, environment: Mapping[str, str], stdin: str
+        self,
+        line: Sequence[str],
+        shown: str,
+        environment: Mapping[str, str],
+        stdin: str,
+        keep: Sequence[int],
     ) -> Answer:
         try:
             process = subprocess.Popen(
@@ -106,6 +120,7 @@ class Commands:
                 env=dict(environment),
                 cwd="/",
                 start_new_session=True,
+                pass_fds=keep,
             )
         except (OSError, ValueError) as error:
             raise EngineError(f"{line[0]} cannot be run: {error}") from error

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import time
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -118,6 +119,7 @@ class CommandEngine(BatchEngine):
             settings, self.name, self.settings_of_its_own
         )
         self._folder = folder.absolute()
+        self._without_end: dict[str, float] = {}
         self._records = JobRecords(self._folder)
         self._commands = Commands(
             folder=self.settings.command_folder,
@@ -348,7 +350,10 @@ class CommandEngine(BatchEngine):
             if is_array:
                 self._records.prepare_array(tag, [spec.mark for spec in specs], run_as)
             request = self._request(specs, tag)
-            native_id = self.read_submitted(self.run(self.submit_arguments(request), user=run_as))
+            answer = self._commands.run(
+                self.submit_arguments(request), user=run_as, keep=self._records.lock_descriptors
+            )
+            native_id = self.read_submitted(answer)
         except PortalError as error:
             return self._not_taken(specs, error)
         if not is_array:
@@ -449,13 +454,26 @@ class CommandEngine(BatchEngine):
             return witness.running(told, start)
         if told is not None and told.state is EngineState.UNKNOWN:
             return told
+        end = self._records.end(mark)
+        if told is not None and start is not None and end is None and self._may_still_come(mark):
+            return witness.running(replace(told, state=EngineState.RUNNING, reason=""), start)
+        self._without_end.pop(mark, None)
         return witness.ended(
             told,
             start,
-            self._records.end(mark),
+            end,
             log=self._records.log(mark),
             cancelled=self._records.is_cancelled(mark),
         )
+
+    def _may_still_come(self, mark: str) -> bool:
+        """Whether a job that has ended may have left a record that is not seen here yet.
+
+        Some systems are done with a job a moment before its runner is, and network file systems
+        show a file late.
+        """
+        since = self._without_end.setdefault(mark, time.monotonic())
+        return time.monotonic() - since < self.settings.record_wait_seconds
 
     def _lacks_its_end(self, mark: str, one: ListedJob) -> bool:
         """Whether only the system's further records can tell how a job ended."""

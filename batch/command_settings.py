@@ -31,6 +31,8 @@ class CommandSettings:
         defaults: What jobs get that ask for nothing; the names are those of ``Resources``.
         grace_seconds: Between asking a program to end and killing it; less than what the system
             gives between its own two signals.
+        record_wait_seconds: How long, after the system says that a job has ended, its runner's
+            record may take to be seen here; raise it for slow network file systems.
         process_limit: How many processes and threads a job may have on a node.
         own: Settings of this engine only.
     """
@@ -46,6 +48,7 @@ class CommandSettings:
     pass_variables: tuple[str, ...]
     defaults: Mapping[str, Any]
     grace_seconds: float
+    record_wait_seconds: float
     process_limit: int
     own: Mapping[str, Any]
 
@@ -70,8 +73,12 @@ class CommandSettings:
 
 
 def split_options(options: Sequence[str]) -> tuple[str, ...]:
-    """Raw options as arguments: "-P neutrons" is two."""
-    return tuple(word for option in options for word in option.split(" ", 1))
+    """Raw options as arguments: "-P neutrons" is two, "--comment=for you" is one."""
+    arguments: list[str] = []
+    for option in options:
+        is_one = option.startswith("--") and "=" in option.partition(" ")[0]
+        arguments += [option] if is_one else option.split(" ", 1)
+    return tuple(arguments)
 
 
 def read_settings(given: Mapping[str, Any], engine: str, own: Mapping[str, Any]) -> CommandSettings:
@@ -97,6 +104,7 @@ def read_settings(given: Mapping[str, Any], engine: str, own: Mapping[str, Any])
         "pass_variables": ([], _texts),
         "defaults": ({}, _resources),
         "grace_seconds": (5.0, _positive),
+        "record_wait_seconds": (10.0, _positive),
         "process_limit": (4096, _count),
         **{name: (default, _like(default)) for name, default in own.items()},
     }

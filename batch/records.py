@@ -18,6 +18,7 @@ import os
 import pwd
 import shutil
 import stat
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -55,6 +56,7 @@ class JobRecords:
             EngineError: They cannot be made.
         """
         self._folder = folder
+        self._held = threading.local()
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             for place in (folder, folder / "jobs", folder / "arrays"):
@@ -67,7 +69,17 @@ class JobRecords:
         """Be the only one that submits."""
         with open(self._folder / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            self._held.descriptors = (lock.fileno(),)
+            try:
+                yield
+            finally:
+                self._held.descriptors = ()
+
+    @property
+    def lock_descriptors(self) -> tuple[int, ...]:
+        """What a command has to inherit that submits: it may outlive whoever started it."""
+        descriptors: tuple[int, ...] = getattr(self._held, "descriptors", ())
+        return descriptors
 
     def job(self, mark: str) -> Path:
         """The folder of a job."""

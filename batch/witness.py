@@ -81,14 +81,16 @@ def ended(
     if end is not None:
         return _by_the_runner(told, end, cancelled)
     if told is None:
-        return None
+        # Some systems keep nothing of an array's element that was cancelled before it ran.
+        never_ran = cancelled and start is None
+        return JobStatus(state=EngineState.ENDED, reason=CANCELLED) if never_ran else None
     if told.reason or (cancelled and told.exit_code != 0):
         return replace(told, reason=told.reason or CANCELLED)
-    if start is None:
-        why = next((line.strip() for line in log.splitlines() if line.strip()), "")
-        reason = "the batch system ended it before it began"
-        return replace(told, reason=f"{reason}: {why[:300]}" if why else reason)
-    return replace(told, started=told.started or _instant(start.get("started")))
+    if start is not None and told.exit_code == 0:
+        return replace(told, started=told.started or _instant(start.get("started")))
+    why = next((line.strip() for line in log.splitlines() if line.strip()), "")
+    reason = "the batch system ended it" + ("" if start is not None else " before it began")
+    return replace(told, reason=f"{reason}: {why[:300]}" if why else reason)
 
 
 def _by_the_runner(told: JobStatus | None, end: Mapping[str, Any], cancelled: bool) -> JobStatus:
