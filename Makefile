@@ -6,7 +6,7 @@ JOBS ?= 2
 BIN := $(VENV)/bin
 # Debian packages that the demo and the tests need and pip cannot give.
 DEBIAN_DEMO := python3-venv
-DEBIAN_TEST := $(DEBIAN_DEMO) postgresql 'chromium-headless-shell|chromium' fonts-dejavu-core locales slapd openssl \ slurmctld slurmd slurm-client munge
+DEBIAN_TEST := $(DEBIAN_DEMO) postgresql 'chromium-headless-shell|chromium' fonts-dejavu-core locales slapd openssl slurmctld slurmd slurm-client munge \
 	sudo ceph-common ceph-mon ceph-osd radosgw
 DEBIAN_BENCH := $(DEBIAN_TEST) nginx-light
 
