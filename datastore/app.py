@@ -18,7 +18,8 @@ from datastore.quotas import Quotas
 from datastore.ranges import UnsatisfiableRangeError
 from datastore.rate import Rate
 from datastore.reader import ReaderAccount
-from datastore.sending import Sender
+from datastore.scrub import Scrub
+from datastore.sending import HandOver, Sender
 from datastore.settings import DatastoreSettings
 from datastore.storage import Storage
 from datastore.storing import Depot, Limits
@@ -136,7 +137,7 @@ class _Made:
             read_only=told.read_only,
             depot=self._depot,
             prepared=PreparedStore(self._engine, lifetime, told.prepared_count),
-            sender=Sender(self._storage),
+            sender=Sender(self._storage, HandOver(told.accel_prefix, told.direct_downloads)),
             locations=self._locations,
             levels=self._levels,
             root_users=frozenset(told.root_users),
@@ -160,6 +161,9 @@ class _Made:
             self._unsettled, self._storage, self._reader, signed=signed, levels=self._levels
         )
 
+    def scrub(self) -> Scrub:
+        return Scrub(self._engine, self._storage, is_archived=self.tiers is not None)
+
     def hourly(self) -> None:
         self.sweep().run()
         self._uploads.remove_expired()
@@ -168,6 +172,11 @@ class _Made:
 def sweep_of(settings_file: Path, http: requests.Session) -> Sweep:
     """The sweep of the service with these settings."""
     return _Made(settings.read(settings_file), http).sweep()
+
+
+def scrub_of(settings_file: Path, http: requests.Session) -> Scrub:
+    """The comparison of what the service with these settings has stored."""
+    return _Made(settings.read(settings_file), http).scrub()
 
 
 def _locations(told: DatastoreSettings) -> Locations:

@@ -47,13 +47,14 @@ class Locations:
             raise NotAuthorizedError(
                 f"the location of Datafile {datafile_id} does not contain hash"
             )
+        right: str | None
         if digest.startswith(_PREFIX):
             right = _PREFIX + self._digest(datafile_id, location)
         elif _OLD.fullmatch(digest):
             right = old_digest(datafile_id, location, self._key)
         else:
-            right = ""
-        if not hmac.compare_digest(digest.encode(), right.encode()):
+            right = None
+        if right is None or not hmac.compare_digest(digest.encode(), right.encode()):
             raise NotAuthorizedError(
                 f"the location of Datafile {datafile_id} does not contain a valid hash"
             )

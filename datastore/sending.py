@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, BinaryIO
+from urllib.parse import quote
 
 from flask import Response
 from werkzeug.wsgi import wrap_file
@@ -43,11 +44,26 @@ class Wanted:
         return ranges.wanted(self.range, size) if is_same else None
 
 
+@dataclass(frozen=True)
+class HandOver:
+    """Who else may send a file.
+
+    Attributes:
+        accel_prefix: nginx's internal location of the storage's folder; empty for none. It is
+            used for requests in which nginx says so: ``X-Sendfile-Type: X-Accel-Redirect``.
+        direct: The storage itself, if it is a server.
+    """
+
+    accel_prefix: str = ""
+    direct: bool = False
+
+
 class Sender:
     """Makes the answers to downloads."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, hand_over: HandOver | None = None) -> None:
         self._storage = storage
+        self._hand_over = hand_over or HandOver()
 
     def size_of(self, datafile: SelectedDatafile) -> int:
         """Bytes in the storage.
@@ -76,6 +92,8 @@ class Sender:
     def file(self, datafile: SelectedDatafile, wanted: Wanted) -> Response:
         """The answer with one file as it is."""
         size = self.size_of(datafile)
+        if handed_over := self._handed_over(datafile, wanted):
+            return handed_over
         tag = _tag([datafile.location, str(size)])
         part = wanted.part(tag, size) or Part(0, None)
         end = size if part.end is None else part.end
@@ -92,6 +110,23 @@ class Sender:
             answer.status_code = 206
             answer.headers["Content-Range"] = f"bytes {part.start}-{end - 1}/{size}"
         return answer
+
+    def _handed_over(self, datafile: SelectedDatafile, wanted: Wanted) -> Response | None:
+        """The answer by which another server sends the file, and its parts; None if none does."""
+        name, prefix = wanted.name or datafile.name, self._hand_over.accel_prefix
+        told = wanted.environ.get("HTTP_X_SENDFILE_TYPE", "")
+        by_nginx = prefix and told == "X-Accel-Redirect"
+        if by_nginx and (path := self._storage.served_path(datafile.location)):
+            answer = Response(mimetype="application/octet-stream")
+            answer.headers["Content-Disposition"] = naming.content_disposition(name)
+            answer.headers["X-Accel-Redirect"] = prefix + quote(path)
+            return answer
+        if self._hand_over.direct and (url := self._storage.direct_url(datafile.location, name)):
+            answer = Response(status=302)
+            answer.headers["Location"] = url
+            answer.headers["Cache-Control"] = "no-store"
+            return answer
+        return None
 
     def zip(
         self, datafiles: Sequence[SelectedDatafile], wanted: Wanted, *, compress: bool

@@ -30,6 +30,7 @@ from datastore.tus_uploads import (
     TusUploads,
 )
 from ijp.catalog import CatalogClient, CatalogSession
+from ijp.datastore import CRC32_HEADER, SHA256_HEADER
 from ijp.errors import (
     BadRequestError,
     ConflictError,
@@ -205,6 +206,9 @@ def _state(session: CatalogSession, upload: Arriving, reached: int, status: int)
     answer = Response(status=status)
     if reached == upload.length:
         answer.headers[DATAFILE_HEADER] = str(uploads.finish(session, upload))
+        if found := uploads.found(upload):
+            answer.headers[CRC32_HEADER] = f"{found.crc32:08x}"
+            answer.headers[SHA256_HEADER] = found.sha256
     answer.headers["Upload-Offset"] = str(reached)
     answer.headers["Upload-Expires"] = http_date(upload.expires)
     return answer

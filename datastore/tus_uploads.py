@@ -25,9 +25,9 @@ from typing import BinaryIO, Protocol
 from sqlalchemy import Engine, delete, insert, select, update
 
 from datastore import digests, schemas
-from datastore.digests import Digest
+from datastore.digests import Checked, Digest
 from datastore.disk import write_all
-from datastore.model import ResumableUpload
+from datastore.model import FileDigest, ResumableUpload
 from datastore.storing import Depot, NewDatafile, Place
 from ijp.catalog import CatalogSession
 from ijp.errors import (
@@ -286,6 +286,15 @@ class TusUploads:
                 .where(ResumableUpload.id == upload.id)
                 .values(checked_from=offset)
             )
+
+    def found(self, upload: Arriving) -> Checked | None:
+        """What was found of a content that is registered."""
+        columns = (FileDigest.size, FileDigest.crc32, FileDigest.sha256)
+        with self._engine.connect() as connection:
+            row = connection.execute(
+                select(*columns).where(FileDigest.location == upload.location)
+            ).one_or_none()
+        return Checked(*row) if row else None
 
     def finish(self, session: CatalogSession, upload: Arriving) -> int:
         """Register an upload that has arrived; gives the Datafile's id, also the second time.

@@ -26,6 +26,7 @@ from ijp.errors import (
     UnavailableError,
 )
 from ijp.transport import Transport, json_of
+from ijp.tus import ResumableUpload
 
 BLOCK_BYTES = 1 << 20
 """Size of the pieces in which data are read and sent; with a few of them in memory at a time."""
@@ -216,6 +217,10 @@ class DatastoreClient:
         """The service takes the session in a header, so that it need not be in URLs."""
         return self._properties().get("sessionHeader") is True
 
+    def takes_pieces(self) -> bool:
+        """The service takes uploads that can be resumed (see ``DatastoreSession.resumable``)."""
+        return self._properties().get("tus") is True
+
     def _properties(self) -> Mapping[str, Any]:
         if self._announced is None:
             self._announced = dict(json_of(self._transport.call("GET", "/version")))
@@ -262,7 +267,13 @@ class DatastoreClient:
             if offset and tag:
                 headers["If-Range"] = tag
             answer: requests.Response = self.call(
-                "GET", "/getData", session_id, params=params, headers=headers, stream=True
+                "GET",
+                "/getData",
+                session_id,
+                params=params,
+                headers=headers,
+                stream=True,
+                follow=True,
             )
             return answer
 
@@ -325,6 +336,10 @@ class DatastoreSession:
         )
         self._verify(stored, body)
         return stored
+
+    def resumable(self, path: Path) -> ResumableUpload:
+        """An upload of a file that can go on after an interruption."""
+        return ResumableUpload(self.datastore._transport, self.session_id, path)
 
     def _verify(self, stored: Stored, sent: Sent) -> None:
         if (stored.checksum, stored.size) != (sent.checksum, sent.size):

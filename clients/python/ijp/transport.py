@@ -84,6 +84,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
         read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
+        follow: bool = False,
     ) -> requests.Response:
         """Make one call and give its answer.
 
@@ -92,6 +93,7 @@ class Transport:
             form: Sent as ``application/x-www-form-urlencoded``.
             body: Sent as it is; an iterable is sent in chunks, without a length.
             stream: Leave the answer's body unread; the caller reads and closes it.
+            follow: Load from where the service says, once, without the session.
 
         Raises:
             PortalError: What the service reported.
@@ -117,6 +119,13 @@ class Transport:
             raise BadRequestError(f"{self.url} is not the address of a service") from error
         if response.status_code >= 400:
             raise self._error(response)
+        if response.is_redirect and follow and method == "GET":
+            response.close()
+            plain = {k: v for k, v in (headers or {}).items() if k.lower() != "authorization"}
+            place = response.headers["Location"]
+            return Transport(place, self._read_error, self._http).call(
+                "GET", "", headers=plain, stream=stream, read_timeout_seconds=read_timeout_seconds
+            )
         if response.is_redirect:
             response.close()
             place = response.headers["Location"].split("?")[0]

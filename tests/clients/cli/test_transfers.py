@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import urllib.request
 import zipfile
 import zlib
 
 import pytest
 
+from ijp import tus
+from ijp.cli import upload
+from ijp.datastore import DatastoreSession
 from ijp.errors import UnavailableError
 
 
@@ -86,13 +91,42 @@ def part_of(here, name, portal, made):
 
 
 @pytest.mark.parametrize("kept", [1, 1000, 250_000])
-def test_broken_download_goes_on_where_it_stopped(ana, portal, fresh, here, kept):
+def test_broken_download_goes_on_where_it_stopped(ana, portal, fresh, here, kept, monkeypatch):
     made = portal.dataset(fresh("resume"), files={"a.bin": bytes(range(250)) * 1000})
     part, whole = part_of(here, "x.zip", portal, made)
-    part.write_bytes(b"!" * kept)  # so that what was kept can be told from what came
+    part.write_bytes(whole[:kept])
+    asked = []
+
+    def get_data(self, selection, *, start=0, **options):
+        asked.append(start)
+        return real(self, selection, start=start, **options)
+
+    real = DatastoreSession.get_data
+    monkeypatch.setattr(DatastoreSession, "get_data", get_data)
     ana.says("download", made, "-o", "x.zip")
-    assert (here / "x.zip").read_bytes() == b"!" * kept + whole[kept:]
+    assert (here / "x.zip").read_bytes() == whole
     assert names_in(here) == ["x.zip"]
+    assert asked == [0, kept]
+
+
+def test_what_arrived_wrong_is_not_kept(ana, portal, fresh, here):
+    """A bit that was lost on the way, or on this disk."""
+    made = portal.dataset(fresh("wrong"), files={"a.bin": bytes(5000)})
+    part, whole = part_of(here, "x.zip", portal, made)
+    part.write_bytes(whole[:2000] + b"!" + whole[2001:3000])
+    assert "x.zip arrived" in ana.refuses("download", made, "-o", "x.zip", code=1)
+    assert names_in(here) == []
+    ana.says("download", made, "-o", "x.zip")
+    assert (here / "x.zip").read_bytes() == whole
+
+
+def test_a_single_file_is_compared_with_the_catalog(ana, portal, fresh, here):
+    made = portal.dataset(fresh("compared"), files={"a.txt": b"first"})
+    (file,) = portal.user().datafiles(made)
+    portal.root.update("Datafile", file["id"], checksum="12345678")
+    told = ana.refuses("download", "-f", file["id"], code=1)
+    assert "a.txt arrived with the CRC-32" in told
+    assert names_in(here) == []
 
 
 @pytest.mark.parametrize("more", [0, 10])
@@ -116,9 +150,10 @@ def test_part_of_something_else_is_not_mixed_in(ana, portal, fresh, here):
 
 def test_what_arrived_before_it_broke_is_kept(ana, portal, fresh, here, monkeypatch):
     made = portal.dataset(fresh("broken"), files={"a.bin": bytes(5000)})
+    _, whole = part_of(here, "x.zip", portal, made)
 
     def broken(self):
-        yield b"#" * 700
+        yield whole[:700]
         raise UnavailableError("the download broke off after 700 bytes")
 
     with monkeypatch.context() as patched:
@@ -126,9 +161,9 @@ def test_what_arrived_before_it_broke_is_kept(ana, portal, fresh, here, monkeypa
         told = ana.refuses("download", made, "-o", "x.zip", code=8)
     assert told == "ijp: the download broke off after 700 bytes\n"
     (part,) = here.iterdir()
-    assert part.read_bytes() == b"#" * 700
+    assert part.read_bytes() == whole[:700]
     ana.says("download", made, "-o", "x.zip")
-    assert (here / "x.zip").read_bytes().startswith(b"#" * 700)
+    assert (here / "x.zip").read_bytes() == whole
 
 
 def test_address_needs_no_session(ana, portal, fresh):
@@ -302,3 +337,71 @@ def test_dataset_of_others_takes_nothing(ana, portal, fresh, here):
     (here / "a.txt").write_text("x")
     ana.refuses("upload", "a.txt", "-d", made, code=4)
     assert portal.user().datafiles(made) == []
+
+
+# large files in pieces
+
+
+@pytest.fixture
+def large(here):
+    """A file that is sent in pieces."""
+    (here / "large.txt").write_bytes(os.urandom(upload.RESUMABLE_BYTES + 3))
+    return here / "large.txt"
+
+
+def test_a_large_file_that_was_killed_halfway_goes_on(ana, portal, fresh, large):
+    """The command is killed by the system; the next one sends only the rest."""
+    made = portal.dataset(fresh("killed"), files={})
+    source = """
+import os, sys
+from ijp import tus
+block = tus._Rest.read
+def read(self, size=-1):
+    if self._at >= 2 << 20:
+        os.kill(os.getpid(), 9)
+    return block(self, size)
+tus._Rest.read = read
+from ijp.cli.main import main
+main()
+"""
+    command = [sys.executable, "-c", source, "upload", large, "-d", str(made)]
+    environment = {k: v for k, v in (os.environ | ana.environment).items() if v is not None}
+    done = subprocess.run(command, env=environment, capture_output=True)
+    assert done.returncode == -9, done.stderr
+    assert portal.user().datafiles(made) == []
+    sent = []
+    with pytest.MonkeyPatch.context() as patched:
+        real = tus.ResumableUpload._patch
+        patched.setattr(
+            tus.ResumableUpload,
+            "_patch",
+            lambda self, offset, shown: sent.append(offset) or real(self, offset, shown),
+        )
+        ana.says("upload", large, "-d", made)
+    assert sent[0] > 1 << 20
+    (file,) = portal.user().datafiles(made)
+    assert (file["name"], file["size"]) == ("large.txt", large.stat().st_size)
+    ana.says("download", "-f", file["id"], "-o", "back")
+    assert (large.parent / "back").read_bytes() == large.read_bytes()
+
+
+def test_a_large_file_that_has_changed_since_begins_anew(ana, portal, fresh, large, monkeypatch):
+    made = portal.dataset(fresh("changed"), files={})
+
+    def broken(self, progress=None):
+        raise UnavailableError("the connection broke")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tus.ResumableUpload, "send", broken)
+        told = ana.refuses("upload", large, "-d", made, code=8)
+    assert f"to go on: ijp upload … -d {made} --skip" in told
+    large.write_bytes(os.urandom(upload.RESUMABLE_BYTES))
+    ana.says("upload", large, "-d", made)
+    (file,) = portal.user().datafiles(made)
+    assert file["size"] == upload.RESUMABLE_BYTES
+
+
+def test_a_large_file_whose_name_is_taken(ana, portal, fresh, large):
+    made = portal.dataset(fresh("taken"), files={"large.txt": b"x"})
+    assert "large.txt" in ana.refuses("upload", large, "-d", made, code=6)
+    ana.says("upload", large, "-d", made, "--skip")

@@ -12,7 +12,9 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    SpinnerColumn,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
@@ -50,3 +52,13 @@ def bytes_bar(label: str, total: int | None) -> Iterator[Bar]:
             advance=lambda size: bars.advance(task, size),
             name=lambda name: bars.update(task, description=escape(one_line(name))),
         )
+
+
+@contextmanager
+def waiting_bar(label: str) -> Iterator[None]:
+    """A sign that something is awaited, with the time that it has taken."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    console = Console(stderr=True, highlight=False)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        bars.add_task(escape(one_line(label)), total=None)
+        yield

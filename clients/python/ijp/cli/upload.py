@@ -11,12 +11,16 @@ from typing import Any
 import click
 
 from ijp.catalog import CatalogSession
+from ijp.cli.begun import Begun
 from ijp.cli.environment import Environment, pass_environment
 from ijp.cli.progress import Bar, bytes_bar
-from ijp.errors import BadRequestError, ConflictError, NotFoundError, PortalError
+from ijp.errors import BadRequestError, ConflictError, NotFoundError, PortalError, UnavailableError
 from ijp.query import query
 
 _SAME = {"jpg": "jpeg", "tif": "tiff", "nxs": "nexus", "h5": "hdf5", "txt": "text"}
+RESUMABLE_BYTES = 4 << 20
+"""Files from this size on are sent so that they can go on after an interruption."""
+
 _ANY = frozenset({"binary", "unknown", "other"})
 
 
@@ -51,6 +55,7 @@ def upload(
     """Store files, and whole folders, in a dataset.
 
     Files in folders keep their names below the folder; those that begin with a dot stay here.
+    A large file that was broken off goes on where it was when the command is given again.
 
     \b
     ijp upload a.png b.png -d 12
@@ -207,42 +212,87 @@ def _store(
     environment: Environment, target: _Target, files: Sequence[File], skip: bool
 ) -> list[dict[str, Any]]:
     stored: list[dict[str, Any]] = []
+    begun = Begun(environment.folder, environment.url)
     try:
         with bytes_bar("", sum(one.path.stat().st_size for one in files)) as bar:
+            sending = _Sending(environment, target.dataset_id, begun, bar)
             for file in files:
-                if made := _put(environment, target.dataset_id, file, skip, bar):
+                if made := sending.put(file, skip):
                     stored.append(made)
         target.complete()
     except (PortalError, OSError, KeyboardInterrupt):
-        _tell_what_is_left(target, len(stored), len(files))
+        _tell_what_is_left(target, begun, len(stored), len(files))
         raise
     return stored
 
 
-def _put(
-    environment: Environment, dataset_id: int, file: File, skip: bool, bar: Bar
-) -> dict[str, Any] | None:
-    bar.name(file.name)
-    changed = datetime.fromtimestamp(file.path.stat().st_mtime, UTC)
-    try:
-        made = environment.datastore.put(
+class _Sending:
+    """Files on their way into one dataset."""
+
+    def __init__(self, environment: Environment, dataset_id: int, begun: Begun, bar: Bar) -> None:
+        self._datastore = environment.datastore
+        self._dataset_id = dataset_id
+        self._begun = begun
+        self._bar = bar
+
+    def put(self, file: File, skip: bool) -> dict[str, Any] | None:
+        """Store a file; None for one that is there already and is to be left out."""
+        self._bar.name(file.name)
+        size = file.path.stat().st_size
+        try:
+            if size >= RESUMABLE_BYTES and self._datastore.datastore.takes_pieces():
+                id = self._in_pieces(file)
+            else:
+                id = self._at_once(file)
+        except ConflictError:
+            if skip:
+                return None
+            raise
+        return {"id": id, "name": file.name, "size": size}
+
+    def _at_once(self, file: File) -> int:
+        made = self._datastore.put(
             file.path,
             name=file.name,
-            dataset_id=dataset_id,
+            dataset_id=self._dataset_id,
             datafile_format_id=file.format_id,
-            mod_time=changed,
-            progress=bar.advance,
+            mod_time=datetime.fromtimestamp(file.path.stat().st_mtime, UTC),
+            progress=self._bar.advance,
         )
-    except ConflictError:
-        if skip:
-            return None
-        raise
-    return {"id": made.id, "name": file.name, "size": made.size}
+        return made.id
+
+    def _in_pieces(self, file: File) -> int:
+        upload = self._datastore.resumable(file.path)
+        key = self._begun.key(self._dataset_id, file.name, file.path)
+        if (address := self._begun.address(key)) is not None:
+            try:
+                upload.go_on(address)
+            except NotFoundError:
+                self._begun.forget(key)
+        if self._begun.address(key) is None:
+            self._begun.keep(key, upload.begin(self._told(file)))
+        try:
+            id, _ = upload.send(self._bar.advance)
+        except UnavailableError:
+            raise
+        except PortalError:
+            self._begun.forget(key)
+            raise
+        self._begun.forget(key)
+        return id
+
+    def _told(self, file: File) -> dict[str, str]:
+        return {
+            "name": file.name,
+            "datasetId": str(self._dataset_id),
+            "datafileFormatId": str(file.format_id),
+            "datafileModTime": str(round(file.path.stat().st_mtime * 1000)),
+        }
 
 
-def _tell_what_is_left(target: _Target, stored: int, wanted: int) -> None:
+def _tell_what_is_left(target: _Target, begun: Begun, stored: int, wanted: int) -> None:
     """An upload that failed leaves no empty dataset; what is stored can be completed."""
-    if stored:
+    if stored or begun.is_any_of(target.dataset_id):
         click.echo(
             f"{stored} of {wanted} files are in dataset {target.dataset_id}; "
             f"to go on: ijp upload … -d {target.dataset_id} --skip",
