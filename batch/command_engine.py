@@ -179,9 +179,9 @@ class CommandEngine(BatchEngine):
         """The command of an action; see ``actions``."""
         return [*self.actions[action], native_id]
 
-    def run(self, arguments: Sequence[str], *, user: str = "") -> Answer:
-        """Run one of the system's commands; raises as ``Commands.run``."""
-        return self._commands.run(arguments, user=user)
+    def run(self, arguments: Sequence[str], *, user: str = "", keep: Sequence[int] = ()) -> Answer:
+        """Run one of the system's commands; arguments and errors as of ``Commands.run``."""
+        return self._commands.run(arguments, user=user, keep=keep)
 
     # What they inherit.
 
@@ -350,7 +350,7 @@ class CommandEngine(BatchEngine):
             if is_array:
                 self._records.prepare_array(tag, [spec.mark for spec in specs], run_as)
             request = self._request(specs, tag)
-            answer = self._commands.run(
+            answer = self.run(
                 self.submit_arguments(request), user=run_as, keep=self._records.lock_descriptors
             )
             native_id = self.read_submitted(answer)

@@ -18,7 +18,12 @@ from ulid import ULID
 
 from batch.engine import BatchEngine, EngineState, JobSpec, JobStatus
 from batch.engines.local import LocalEngine
+from batch.engines.slurm import SlurmEngine
+from batch.engines.torque import TorqueEngine
 from batch.resources import Resources
+from tests.batch.sites import slurm
+from tests.batch.sites.slurm import SlurmSite
+from tests.peers.torque.cluster import Cluster
 
 MakeEngine = Callable[..., BatchEngine]
 MakeSpec = Callable[..., JobSpec]
@@ -78,7 +83,84 @@ def supervisors(spool_folder: Path) -> Callable[[], list[int]]:
     return lambda: _supervisors(spool_folder)
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture(scope="session")
+def slurm_site() -> Iterator[SlurmSite]:
+    """A real Slurm."""
+    site = SlurmSite()
+    try:
+        site.start()
+        yield site
+    finally:
+        site.stop()
+
+
+@pytest.fixture
+def make_slurm(slurm_site: SlurmSite, tmp_path: Path) -> Iterator[MakeEngine]:
+    """Makes Slurm engines with the records of the one test, on two cores unless told otherwise."""
+
+    def make(**settings: Any) -> BatchEngine:
+        return SlurmEngine(
+            {
+                "command_folder": str(slurm.COMMANDS),
+                "environment": slurm_site.environment,
+                "grace_seconds": 0.5,
+                "record_wait_seconds": 3,
+                "defaults": {"queue": "two"},
+                **settings,
+            },
+            tmp_path / "engine",
+        )
+
+    yield make
+    slurm_site.empty()
+
+
+@pytest.fixture
+def make_torque_cluster(tmp_path: Path) -> Iterator[Callable[..., Cluster]]:
+    """Makes clusters of the stand-in of Torque; all that they run is ended with the test."""
+    made: list[Cluster] = []
+
+    def make(**config: Any) -> Cluster:
+        cluster = Cluster(tmp_path / f"torque{len(made)}", **config)
+        made.append(cluster)
+        cluster.start()
+        return cluster
+
+    yield make
+    for cluster in made:
+        cluster.stop()
+
+
+@pytest.fixture
+def make_torque(make_torque_cluster: Callable[..., Cluster], tmp_path: Path) -> MakeEngine:
+    """Makes Torque engines on one cluster with two slots, with the records of the one test."""
+    clusters: list[Cluster] = []
+
+    def make(**settings: Any) -> BatchEngine:
+        if not clusters:
+            nodes = [{"name": "node01", "np": 2, "properties": "fast"}]
+            clusters.append(make_torque_cluster(nodes=nodes))
+        return TorqueEngine(
+            {
+                "command_folder": str(clusters[0].commands),
+                "grace_seconds": 0.5,
+                "record_wait_seconds": 3,
+                "memory_resource": "",
+                **settings,
+            },
+            tmp_path / "engine",
+        )
+
+    return make
+
+
+@pytest.fixture(
+    params=[
+        "local",
+        pytest.param("slurm", marks=pytest.mark.slow),
+        pytest.param("torque", marks=pytest.mark.slow),
+    ]
+)
 def make_engine(request: pytest.FixtureRequest) -> MakeEngine:
     """Makes engines of each kind; a new kind joins the conformance suite here."""
     made: MakeEngine = request.getfixturevalue(f"make_{request.param}")

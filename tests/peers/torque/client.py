@@ -5,7 +5,7 @@
 * ``slow``: it answers after ``seconds``; the thing itself is done at once;
 * ``late``: the thing itself is done only after ``seconds``;
 * ``hangs``: it is done, and the client never returns;
-* ``lost``: it is done, and nothing is answered; the exit code is ``code`` (111);
+* ``lost``: it is done, and after ``seconds`` (0) the exit code is ``code`` (111), without a word;
 * ``refused``: it is not done, with the exit code ``code`` and ``text``;
 * ``half``: the first half of the answer, and exit code 0;
 * ``garbage``: one job's record, or else one line, cannot be read.
@@ -65,8 +65,8 @@ def main(command: str, folder: Path, arguments: list[str]) -> int:
         return 0
     if kind == "hangs":
         time.sleep(_FOR_EVER)
-    if kind == "slow":
-        time.sleep(fault["seconds"])
+    if kind in ("slow", "lost"):
+        time.sleep(fault.get("seconds", 0))
     if kind == "lost":
         return int(fault.get("code", 111))
     if kind == "half":

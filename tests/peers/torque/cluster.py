@@ -68,6 +68,10 @@ class Cluster:
         marked = {name: {"id": uuid.uuid4().hex, **fault} for name, fault in faults.items()}
         self._write("faults.json", marked)
 
+    def faults(self) -> int:
+        """How often something has gone wrong, of what goes wrong some ``times``."""
+        return sum((self._store.value("faults") or {}).values())
+
     def run(
         self, command: str, *arguments: str, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:

@@ -66,9 +66,9 @@ def _block(job: Mapping[str, Any]) -> str:
         if name == "Job_Id":
             continue
         if isinstance(value, dict):
-            lines += [_line(f"{name}.{key}", str(inner)) for key, inner in value.items()]
+            lines += [line(f"{name}.{key}", str(inner)) for key, inner in value.items()]
         else:
-            lines.append(_line(name, moment(value) if name in MOMENTS else str(value)))
+            lines.append(line(name, moment(value) if name in MOMENTS else str(value)))
     return "".join(lines) + "\n"
 
 
@@ -77,27 +77,27 @@ def moment(seconds: object) -> str:
     return time.ctime(int(str(seconds)))
 
 
-def _line(name: str, value: str) -> str:
+def line(name: str, value: str) -> str:
     """One attribute, folded at commas, and within words where a part is too long for a line.
 
     A line that is just full is folded too, even if nothing follows.
     """
-    line = f"    {name} = "
+    text = f"    {name} = "
     if name == "depend":
-        return f"{line}{value}\n"
-    column = len(line)
+        return f"{text}{value}\n"
+    column = len(text)
     for place, part in enumerate(value.split(",")):
         part = f"{part}," if place < value.count(",") else part
         if column + len(part) >= _WIDTH and place > 0:
-            line += "\n\t"
+            text += "\n\t"
             column = _INDENTED
         for char in part:
-            line += char
+            text += char
             column += 1
             if column >= _FULL:
-                line += "\n\t"
+                text += "\n\t"
                 column = _INDENTED
-    return line + "\n"
+    return text + "\n"
 
 
 def table(jobs: Iterable[Mapping[str, Any]]) -> str:

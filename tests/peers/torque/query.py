@@ -29,7 +29,7 @@ def qstat(store: Store, arguments: list[str]) -> str:
             return f"\nserver: {store.server}\n\n{forms.short_queues(rows)}"
         return forms.queues(rows)
     if "-B" in options:
-        return _server(store)
+        return _server_in_full(store) if "-f" in options else _server(store)
     jobs, refusals = _selected(store, operands, elements="-t" in options)
     if "-u" in options:
         jobs = [job for job in jobs if job["euser"] in options["-u"].split(",")]
@@ -154,14 +154,46 @@ def _server(store: Store) -> str:
     )
 
 
+def _server_in_full(store: Store) -> str:
+    counts = Counter(job["job_state"] for job in store.jobs() if not _is_array(job))
+    words = ("Transit", "Queued", "Held", "Waiting", "Running", "Exiting", "Complete")
+    states = "".join(
+        f"{word}:{counts[letter]} " for word, letter in zip(words, "TQHWREC", strict=True)
+    )
+    config = store.config
+    found = {
+        "server_state": "Active",
+        "scheduling": config["scheduling"],
+        "total_jobs": sum(counts.values()),
+        "state_count": states,
+        "acl_hosts": store.server,
+        "acl_roots": f"root@{store.server}",
+        "managers": _at(store, ["root", *config["managers"]]),
+        "operators": _at(store, ["root", *config["operators"]]),
+        "default_queue": config["default_queue"],
+        **({"query_other_jobs": True} if config["query_other_jobs"] else {}),
+        "node_check_rate": 150,
+        "tcp_timeout": 300,
+        "pbs_version": "6.1.3.h5",
+        "keep_completed": config["keep_completed"],
+        "next_job_number": store.value("next_job_number") or 1,
+    }
+    lines = "".join(forms.line(name, str(value)) for name, value in found.items())
+    return f"Server: {store.server}\n{lines}\n"
+
+
+def _at(store: Store, users: list[str]) -> str:
+    return ",".join(f"{user}@{store.server}" for user in users)
+
+
 def pbsnodes(store: Store, arguments: list[str]) -> str:
     try:
-        pairs, names = getopt.gnu_getopt(arguments, "acdlno:rxqN:s:", [])
+        pairs, names = getopt.gnu_getopt(arguments, "acdlnorxqN:s:", [])
     except getopt.GetoptError as error:
         raise Refusal(1, f"pbsnodes: invalid option -- '{error.opt}'") from error
     options = dict(pairs)
     if options.keys() & {"-o", "-c", "-r"} or "-N" in options:
-        return _change_nodes(store, options, [*filter(None, [options.get("-o")]), *names])
+        return _change_nodes(store, options, names)
     listed = nodes(store)
     for name in names:
         if name not in {node["name"] for node in listed} and "-l" not in options:

@@ -1,0 +1,264 @@
+"""What Torque and OpenPBS have in common as engines."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from batch.command import Answer, CommandFailedError
+from batch.command_engine import CommandEngine, ListedJob, Request
+from batch.engine import EngineState, JobSpec, JobStatus, When
+from batch.pbs.job import PbsJob, seconds, size_bytes
+from batch.resources import Resources
+from batch.witness import CANCELLED
+from ijp.errors import BadRequestError, ConflictError, EngineError, NotFoundError, PortalError
+
+UNKNOWN_JOB = 153
+"""The exit code in both systems; Torque's qhold, qrls and qalter say nothing else about it."""
+
+KINDS = {
+    When.SUCCEEDED: "afterok",
+    When.FAILED: "afternotok",
+    When.ENDED: "afterany",
+    When.STARTED: "after",
+}
+_TAG = re.compile(r"\.([0-9A-Z]{26})(?:-[0-9]+)?")
+_TAGGED = re.compile(rf"[^\s]*{_TAG.pattern}")
+_SUBMITTED = re.compile(r"[0-9]+(\[\])?\.[A-Za-z0-9_.-]+")
+_FEATURE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_KILLED = re.compile(r"=>> PBS: job killed: (.{1,200})")
+_REMEMBERED = 200_000
+_CHANGES = {"qdel", "qhold", "qrls", "qalter", "qrerun", "qsig"}
+
+
+class PbsEngine(CommandEngine):
+    """A PBS system behind its commands."""
+
+    final_codes: ClassVar[Mapping[int, str]]
+    """Exit codes of qsub for what stays refused however often it is tried, and their meaning."""
+    job_id_text: ClassVar[str] = "$PBS_JOBID"
+    actions: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "cancel": ("qdel",),
+        "hold": ("qhold",),
+        "release": ("qrls",),
+        "suspend": ("qsig", "-s", "suspend"),
+        "resume": ("qsig", "-s", "resume"),
+        "requeue": ("qrerun",),
+    }
+    operator_actions: ClassVar[frozenset[str]] = frozenset({"suspend", "resume", "requeue"})
+    alterable: ClassVar[frozenset[str]] = frozenset({"wall_seconds", "cpu_seconds", "memory_mib"})
+
+    def __init__(self, settings: Mapping[str, Any], folder: Path) -> None:
+        super().__init__(settings, folder)
+        # Below the guard, so that a job that is killed at once still tells how it ended.
+        guard = self.settings.runner.with_name("guard.py")
+        self.settings = replace(self.settings, runner=guard)
+        self._tags: dict[str, str] = {}
+        self._jobs: dict[str, PbsJob] = {}
+
+    @abstractmethod
+    def read_jobs(self, ids: Sequence[str] = ()) -> list[PbsJob]:
+        """The jobs of all users, elements of arrays one by one, or these jobs.
+
+        Raises:
+            CommandFailedError: Some job is not known.
+            EngineError: The system does not answer.
+        """
+
+    @abstractmethod
+    def status_of(self, job: PbsJob) -> JobStatus:
+        """What the system says of a job."""
+
+    @abstractmethod
+    def limits(self, resources: Mapping[str, Any]) -> dict[str, str]:
+        """What ``-l`` says for those of ``Resources`` that are not about nodes."""
+
+    # What the command engine asks for.
+
+    def read_submitted(self, answer: Answer) -> str:
+        lines = answer.stdout.split()
+        if not lines or not _SUBMITTED.fullmatch(lines[-1]):
+            raise EngineError(f"qsub printed no job id: {answer.first_line}")
+        return lines[-1]
+
+    def refused_for_good(self, answer: Answer) -> bool:
+        return answer.exit_code in self.final_codes
+
+    def listing(self) -> dict[str, ListedJob]:
+        jobs = self.read_jobs()
+        if len(self._tags) > _REMEMBERED:
+            self._tags = {}
+        self._tags.update((job.id, tag) for job in jobs if (tag := self.tag_in(job.name)))
+        self._jobs = {job.id: job for job in jobs}
+        return {job.id: self._listed(job) for job in jobs}
+
+    def _listed(self, job: PbsJob) -> ListedJob:
+        """As the base wants it; of a record that could not be read the tag is remembered."""
+        tag = self.tag_in(job.name) if job.state else self._tags.get(job.id, "")
+        return ListedJob(native_id=job.id, tag=tag, status=self.status_of(job))
+
+    @staticmethod
+    def tag_in(name: str) -> str:
+        """The mark at the end of a job's name; "" if it has none."""
+        found = _TAGGED.fullmatch(name)
+        return found[1] if found else ""
+
+    def element_id(self, native_id: str, index: int) -> str:
+        return native_id.replace("[]", f"[{index}]", 1)
+
+    def array_of(self, element_id: str) -> str:
+        return re.sub(r"\[[0-9]+\]", "[]", element_id, count=1)
+
+    def alter_arguments(self, native_id: str, changes: Mapping[str, Any]) -> list[str]:
+        asked = ",".join(f"{name}={text}" for name, text in self.limits(changes).items())
+        if not asked:
+            raise BadRequestError(f"the batch engine {self.name!r} cannot be told {dict(changes)}")
+        return ["qalter", "-l", asked, native_id]
+
+    # What goes otherwise than with other systems.
+
+    def run(self, arguments: Sequence[str], *, user: str = "", keep: Sequence[int] = ()) -> Answer:
+        """Run a command; one that does not answer may have done what it was told: look."""
+        try:
+            return super().run(arguments, user=user, keep=keep)
+        except CommandFailedError as error:
+            if error.answer.exit_code == UNKNOWN_JOB and arguments[0] != "qsub":
+                told = f"{arguments[0]}: there is no job {arguments[-1]!r}"
+                raise NotFoundError(f"the batch engine {self.name!r}: {told}") from error
+            raise
+        except EngineError:
+            if arguments[0] in _CHANGES:
+                self.listing()
+                if _is_done(self._jobs.get(arguments[-1]), arguments):
+                    return Answer(" ".join(arguments), 0, "", "")
+            raise
+
+    def _act(self, action: str, batch_id: str, mark: str) -> None:
+        native_id = self._native_id(batch_id, mark)
+        job = self._jobs.get(native_id)
+        if action == "cancel" and job is not None and job.state in "QHW":
+            # If this job is deleted before it runs, those that wait for its success would run.
+            for child in _waiting_for_success(job):
+                self.run(["qdel", child], user=self._run_as(mark))
+        super()._act(action, batch_id, mark)
+        if action == "release":
+            self._see_released(batch_id)
+
+    def _see_released(self, batch_id: str) -> None:
+        """qrls takes away the user's hold only, and says nothing of others."""
+        if self._status_of(batch_id)[1].state is EngineState.HELD:
+            raise ConflictError(f"job {batch_id} is held by an operator, too")
+
+    def _submit_group(self, specs: Sequence[JobSpec]) -> dict[str, str | PortalError]:
+        """As the base; a job that can never start, as its parent ended meanwhile, is not left."""
+        answers = super()._submit_group(specs)
+        after = specs[0].after
+        taken = [one for one in answers.values() if isinstance(one, str)]
+        if not after or not taken:
+            return answers
+        try:
+            self._waited_for(after)
+        except BadRequestError as error:
+            for batch_id in taken:
+                self.cancel(batch_id)
+            return dict.fromkeys(answers, error)
+        except EngineError:
+            return answers
+        return answers
+
+    def _judge(self, mark: str, told: JobStatus | None) -> JobStatus | None:
+        """As the base, with what the node wrote about why it killed the job."""
+        judged = super()._judge(mark, told)
+        if judged is None or judged.reason != CANCELLED or self._records.is_cancelled(mark):
+            return judged
+        killed = _KILLED.search(self._records.log(mark))
+        return replace(judged, reason=killed[1]) if killed else judged
+
+    # Parts of command lines.
+
+    def nodes_text(self, resources: Resources) -> str:
+        """As ``nodes=2:ppn=4:bigmem`` has it.
+
+        Raises:
+            BadRequestError: A feature has what would change the meaning of the text.
+        """
+        wrong = [one for one in resources.features if not _FEATURE.fullmatch(one)]
+        if wrong:
+            raise BadRequestError(f"features that nodes cannot have: {wrong}")
+        parts = [str(resources.nodes), f"ppn={resources.cores_per_node}"]
+        if resources.gpus is not None:
+            parts.append(f"gpus={resources.gpus}")
+        return ":".join([*parts, *resources.features])
+
+    def common_arguments(self, request: Request) -> list[str]:
+        """What qsub is told in both systems."""
+        asked = request.spec.resources
+        folder, log = str(request.log.parent), str(request.log)
+        if re.search(r"[,\s:$]", log):
+            raise BadRequestError(f"a folder that qsub cannot be told: {folder!r}")
+        arguments = ["qsub", "-N", f"{request.label}.{request.tag}", "-j", "oe", "-o", log]
+        if asked.queue is not None:
+            arguments += ["-q", asked.queue]
+        if asked.account is not None:
+            arguments += ["-A", asked.account]
+        if request.after:
+            wanted = ",".join(f"{KINDS[when]}:{one}" for one, when in request.after)
+            arguments += ["-W", f"depend={wanted}"]
+        return arguments
+
+    @staticmethod
+    def resource_values(resources: Resources) -> dict[str, Any]:
+        """The fields by name, without those that say nothing."""
+        return {name: getattr(resources, name) for name in resources.asked()}
+
+
+def check_node_name(name: str) -> None:
+    """Refuse what a command would take for something else.
+
+    Raises:
+        NotFoundError: No node is called this.
+    """
+    if not _NODE_NAME.fullmatch(name):
+        raise NotFoundError(f"there is no node {name!r}")
+
+
+def _waiting_for_success(job: PbsJob) -> list[str]:
+    """The jobs that wait for this one's success: ``beforeok:80.head:86.head,beforenotok:…``."""
+    for part in job.attributes.get("depend", "").split(","):
+        kind, *children = part.split(":")
+        if kind == "beforeok":
+            return [one for one in children if re.fullmatch(r"[0-9][0-9A-Za-z\[\]_.-]*", one)]
+    return []
+
+
+def _is_altered(job: PbsJob, arguments: Sequence[str]) -> bool:
+    for part in arguments[arguments.index("-l") + 1].split(","):
+        name, _, wanted = part.partition("=")
+        has = job.attributes.get(f"Resource_List.{name}")
+        read = size_bytes if wanted.endswith("b") else seconds
+        if read(has) != read(wanted):
+            return False
+    return True
+
+
+def _is_done(job: PbsJob | None, arguments: Sequence[str]) -> bool:
+    """Whether what a command was to do has been done, as the job's record shows."""
+    if job is None or not job.state:
+        return job is None and arguments[0] == "qdel"
+    holds = job.attributes.get("Hold_Types", "")
+    match arguments[0]:
+        case "qhold" | "qrls":
+            return ("u" in holds) is (arguments[0] == "qhold")
+        case "qalter":
+            return _is_altered(job, arguments)
+        case "qsig":
+            return job.state == ("S" if "suspend" in arguments else "R")
+        case "qrerun":
+            return job.state in "QE"
+        case _:
+            return job.state in "CF"
