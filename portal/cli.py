@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 from sqlalchemy import Engine, select, update
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from portal import audit, installation, settings
 from portal.demo_cli import demo
+from portal.engine_options import engine_options
 from portal.model import UNFINISHED, JobRow
 from servicekit import database
 from servicekit.cli import SETTINGS
@@ -26,8 +28,16 @@ from servicekit.cli import SETTINGS
 @click.option("--database-url", default="", help="Such as postgresql+psycopg2://…; else SQLite.")
 @click.option("--public-url", default="http://127.0.0.1:8080", show_default=True)
 @click.option("--slots", type=click.IntRange(1), help="Cores for jobs; otherwise all.")
+@engine_options
 def init(
-    folder: Path, facility: str, name: str, database_url: str, public_url: str, slots: int | None
+    folder: Path,
+    facility: str,
+    name: str,
+    database_url: str,
+    public_url: str,
+    slots: int | None,
+    engine: str,
+    engine_settings: dict[str, Any],
 ) -> None:
     """Make a new installation in FOLDER: settings, secrets, an empty or example facility.
 
@@ -44,6 +54,8 @@ def init(
         database_url=database_url,
         public_url=public_url,
         slots=slots,
+        engine=engine,
+        engine_settings=engine_settings,
     )
     click.echo(f"{made.settings_file}: settings")
     click.echo(f"{made.facility_folder}: job types and the facility's description")

@@ -9,7 +9,10 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,6 +20,7 @@ from ijp.errors import PortalError
 from portal import demo as demonstration
 from portal import installation, secret_files, settings
 from portal.demo_server import Address, Server
+from portal.engine_options import engine_options
 from portal.facility_cli import load_into, session_of
 from servicekit.embedded import Process
 from servicekit.service import services
@@ -27,6 +31,14 @@ _USERS = {
     "dora": "data manager, loads pictures",
 }
 _PASSWORDS = "demo_passwords.json"  # a file's name
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The batch system of a new demonstration, and its table of the settings."""
+
+    name: str
+    settings: Mapping[str, Any]
 
 
 def _address(_context: click.Context, _parameter: click.Parameter, text: str) -> Address:
@@ -55,7 +67,15 @@ def _address(_context: click.Context, _parameter: click.Parameter, text: str) ->
 )
 @click.option("--database-url", default="", help="Such as postgresql+psycopg2://…; else SQLite.")
 @click.option("--fresh", is_flag=True, help="Forget what an earlier demonstration left.")
-def demo(folder: Path, address: Address, database_url: str, fresh: bool) -> None:
+@engine_options
+def demo(
+    folder: Path,
+    address: Address,
+    database_url: str,
+    fresh: bool,
+    engine: str,
+    engine_settings: dict[str, Any],
+) -> None:
     """Set up a facility with real pictures, spend a scientist's day on it, and keep serving.
 
     With DEMO_ONCE=1 in the environment it ends after the day: with status 0 if all was as it
@@ -64,7 +84,10 @@ def demo(folder: Path, address: Address, database_url: str, fresh: bool) -> None
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        _run(folder, address, database_url, fresh)
+        if fresh:
+            address.require_free()
+            _forget(folder)
+        _run(folder, address, database_url, Engine(engine, engine_settings))
     except (demonstration.DemoError, PortalError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
@@ -75,13 +98,11 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _run(folder: Path, address: Address, database_url: str, fresh: bool) -> None:
+def _run(folder: Path, address: Address, database_url: str, engine: Engine) -> None:
     began = time.monotonic()
     address.require_free()
-    if fresh:
-        _forget(folder)
     with Server(folder / installation.SETTINGS_FILE, address) as running:
-        settings_file = _installed(folder, database_url, address)
+        settings_file = _installed(folder, database_url, address, engine)
         passwords = _passwords(folder)
         running.start()
         _describe(settings_file)
@@ -108,12 +129,17 @@ def _forget(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _installed(folder: Path, database_url: str, address: Address) -> Path:
+def _installed(folder: Path, database_url: str, address: Address, engine: Engine) -> Path:
     settings_file = folder / installation.SETTINGS_FILE
     if not settings_file.exists():
         click.echo(f"Making an installation in {folder}")
         installation.make(
-            folder, facility="imaging", database_url=database_url, public_url=address.url
+            folder,
+            facility="imaging",
+            database_url=database_url,
+            public_url=address.url,
+            engine=engine.name,
+            engine_settings=engine.settings,
         )
     for service in services().values():
         service.upgrade(settings_file)

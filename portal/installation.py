@@ -6,13 +6,16 @@ import json
 import secrets
 import shutil
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from werkzeug.security import generate_password_hash
 
 from jobdefs import shipped
 from portal import secret_files
+from servicekit import plugins
 from servicekit.settings import SettingsError
 
 SETTINGS_FILE = "ijp.toml"
@@ -56,7 +59,8 @@ work_folder = "work"
 secrets_folder = "secrets"
 service_user = "simple/{service_user}"
 admins = ["simple/root"]
-engine = "local"
+# The batch system; docs/engines.md has what each can be told below.
+engine = {engine}
 
 [portal.engine_settings]
 {engine_settings}"""
@@ -90,6 +94,8 @@ def make(
     database_url: str = "",
     public_url: str = "http://127.0.0.1:8080",
     slots: int | None = None,
+    engine: str = "local",
+    engine_settings: Mapping[str, Any] | None = None,
 ) -> Installation:
     """Make an installation in a folder.
 
@@ -98,11 +104,15 @@ def make(
             example that ships with the package, which is copied; or empty for a new, empty one.
         facility_name: Of a new one.
         database_url: SQLite in the folder if empty.
-        slots: Cores for jobs; all if None.
+        slots: Cores for jobs of the local engine; all if None.
+        engine: The batch system, by the name of its engine.
+        engine_settings: What is to stand in its table.
 
     Raises:
-        SettingsError: There is an installation, or no such facility.
+        SettingsError: There is an installation, or no such facility or engine.
     """
+    if engine not in (known := plugins.available("ijp.batch_engines")):
+        raise SettingsError(f"no batch engine {engine!r}; there are {', '.join(sorted(known))}")
     settings_file = folder / SETTINGS_FILE
     if settings_file.exists():
         raise SettingsError(f"{settings_file}: there is an installation in this folder already")
@@ -121,7 +131,10 @@ def make(
             service_password=secret_files.SERVICE_PASSWORD,
             facility=_text(name),
             facility_folder=_text(str(inside)),
-            engine_settings="" if slots is None else f"slots = {slots}\n",
+            engine=_text(engine),
+            engine_settings=_table(
+                {**({} if slots is None else {"slots": slots}), **(engine_settings or {})}
+            ),
         ),
         encoding="utf-8",
     )
@@ -185,6 +198,18 @@ def add_users(folder: Path, passwords: dict[str, str]) -> None:
     part.unlink(missing_ok=True)
     secret_files.write(part, "\n".join(lines) + "\n")
     part.replace(path)
+
+
+def _table(values: Mapping[str, Any]) -> str:
+    """Lines of TOML."""
+    return "".join(f"{_text(name)} = {_value(value)}\n" for name, value in values.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        inner = (f"{_text(name)} = {_value(one)}" for name, one in value.items())
+        return "{" + ", ".join(inner) + "}"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _text(value: str) -> str:

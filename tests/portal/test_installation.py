@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from portal import installation, settings
 from portal.cli import init, jobs
+from portal.engine_options import engine_options
 from servicekit.settings import SettingsError
 
 
@@ -76,3 +78,37 @@ def test_operator_lists_and_cancels_jobs(portal):
     run(jobs, "cancel", "--settings", portal.settings_file, job["id"], 4711)
     assert portal.wait(job)["state"] == "Cancelled"
     assert run(jobs, "list", "--settings", portal.settings_file).output == ""
+
+
+def test_settings_name_the_engine_and_what_it_is_told(tmp_path):
+    table = {"command_folder": "/usr/bin", "environment": {"SLURM_CONF": '/a b/"c"'}}
+    made = installation.make(tmp_path / "one", engine="slurm", engine_settings=table)
+    found = settings.read(made.settings_file)
+    assert (found.engine, found.engine_settings) == ("slurm", table)
+
+
+def test_unknown_engine_is_refused_with_those_that_there_are(tmp_path):
+    with pytest.raises(SettingsError, match=r"no batch engine 'slurn'; there are .*local.*slurm"):
+        installation.make(tmp_path / "one", engine="slurn")
+    assert not (tmp_path / "one").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "table"),
+    [
+        ([], {}),
+        (["slots=2", "a.b=x", "a.c=[1, 2]"], {"slots": 2, "a": {"b": "x", "c": [1, 2]}}),
+        (["command_folder=/usr/bin"], {"command_folder": "/usr/bin"}),
+        (["x=y=z"], {"x": "y=z"}),
+    ],
+)
+def test_engine_settings_are_taken_from_the_command_line(given, table):
+    @click.command()
+    @engine_options
+    def show(engine, engine_settings):
+        click.echo(repr((engine, engine_settings)))
+
+    words = [word for one in given for word in ("--engine-setting", one)]
+    assert CliRunner().invoke(show, words).output == repr(("local", table)) + "\n"
+    for wrong in ("slots", "=2", "a..b=1"):
+        assert CliRunner().invoke(show, ["--engine-setting", wrong]).exit_code == 2
