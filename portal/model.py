@@ -122,7 +122,9 @@ class JobRow(Base):
             ``cancel``, ``hold``, ``release``.
         cancelled: The user asked for the end, whatever the engine says of it.
         missing_since: Since when the engine does not know it.
-        next_try_at: Not to be tried before; after a failed start or recording.
+        next_try_at: Not to be tried before; after a failed start or recording, or while its data
+            are brought back from the archive.
+        recalled_at: When they were asked for; None if they were there.
         ended_at: Set as soon as the engine says so; the state becomes final when the results
             are recorded too.
         failure: Why an ended job has not succeeded; "" if it has.
@@ -176,6 +178,7 @@ class JobRow(Base):
     submitted_at: Mapped[datetime]
     attempted_at: Mapped[datetime | None]
     next_try_at: Mapped[datetime | None]
+    recalled_at: Mapped[datetime | None]
     missing_since: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]

@@ -24,6 +24,7 @@ from portal import changes, checkpoints, job_folder, planning, tokens
 from portal.changes import Change
 from portal.model import JobRow
 from portal.moments import now
+from portal.recalling import Recalling
 from portal.services import Services
 from portal.settings import PortalSettings
 from portal.states import State
@@ -47,6 +48,7 @@ class Starting:
         self._settings = services.settings
         self._database = services.database
         self._engine = services.engine
+        self._recalling = Recalling(services)
 
     def start_some(self) -> int:
         """Submit the next few jobs, users taking turns; gives how many there were."""
@@ -61,7 +63,8 @@ class Starting:
             return 0
         found = {row.id: known[row.public_id] for row in rows if row.public_id in known}
         changes.apply(self._database, [_queued(id, batch_id) for id, batch_id in found.items()])
-        new = [row for row in rows if row.id not in found]
+        new, put_off = self._recalling.sort([row for row in rows if row.id not in found])
+        changes.apply(self._database, put_off)
         over = [change for row in new if (change := self._given_up(row))]
         changes.apply(self._database, over)
         given_up = {change.job_id for change in over}

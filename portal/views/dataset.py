@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
-from flask import Blueprint, Response, redirect, render_template, request, stream_with_context
+from flask import (
+    Blueprint,
+    Response,
+    flash,
+    redirect,
+    render_template,
+    request,
+    stream_with_context,
+)
 from flask.typing import ResponseReturnValue
 
 from ijp import datastore
@@ -14,7 +22,7 @@ from ijp.catalog import Entity
 from ijp.datastore import Download
 from ijp.errors import NotAuthorizedError, NotFoundError, PortalError
 from ijp.query import query
-from portal import downloads
+from portal import data_places, downloads
 from portal.find import Found
 from portal.offers import offers
 from portal.previews import is_picture, picture_type
@@ -51,8 +59,24 @@ def show(dataset_id: int) -> ResponseReturnValue:
         offers=[one for one in found if one.fits],
         quote=quote,
         public_url=services().settings.public_url.rstrip("/"),
+        place=data_places.place_of(services().datastore, user, _whole(dataset_id)),
         **_provenance(user, dataset_id),
     )
+
+
+@blueprint.post("/datasets/<int:dataset_id>/restore")
+@login_required
+def restore(dataset_id: int) -> ResponseReturnValue:
+    """Have a dataset come back from the archive."""
+    user = require_user()
+    _get(user, dataset_id)
+    data_places.restore(services().datastore, user, _whole(dataset_id))
+    flash("The data have been asked for; they come back from the archive.", "success")
+    return redirect(f"/datasets/{dataset_id}", 303)
+
+
+def _whole(dataset_id: int) -> datastore.Selection:
+    return datastore.Selection(dataset_ids=(dataset_id,))
 
 
 @blueprint.get("/datasets/<int:dataset_id>/provenance")

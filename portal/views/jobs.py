@@ -11,8 +11,9 @@ from urllib.parse import quote, urlencode
 from flask import Blueprint, Response, flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
+from ijp import datastore
 from ijp.errors import BadRequestError, PortalError
-from portal import output
+from portal import data_places, output
 from portal.job_counts import JobCounts
 from portal.job_list import Named, inputs_of, life_of, named
 from portal.job_record import JobDetails, JobFilter, JobRecord
@@ -170,6 +171,7 @@ def _job(user: User, details: JobDetails) -> dict[str, Any]:
         "augmented": [datasets[id] for id in details.augmented],
         "files_read": _some(files, details.datafiles_read),
         "repeat_address": repeat_address(job, details),
+        "place": data_places.place_of(services().datastore, user, _inputs(details)),
     }
 
 
@@ -192,6 +194,21 @@ def repeat_address(job: JobRecord, details: JobDetails | None = None) -> str:
         selection = Selection(details.dataset_ids, details.datafile_ids)
         parameters = {**selection.parameters(), **parameters}
     return f"/run/{quote(job.job_type, safe='')}?{urlencode(parameters, safe=',')}"
+
+
+@blueprint.post("/<reference>/restore")
+@login_required
+def restore(reference: str) -> ResponseReturnValue:
+    """Have a job's inputs come back from the archive, so that it can be repeated."""
+    user = require_user()
+    details = services().jobs.details(user, reference)
+    data_places.restore(services().datastore, user, _inputs(details))
+    flash("The data have been asked for; they come back from the archive.", "success")
+    return _back(f"/jobs/{details.record.id}")
+
+
+def _inputs(details: JobDetails) -> datastore.Selection:
+    return datastore.Selection((), details.dataset_ids, details.datafile_ids)
 
 
 @blueprint.post("/<reference>/cancel")

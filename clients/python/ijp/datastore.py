@@ -194,6 +194,7 @@ class DatastoreClient:
         """Take the URL up to and with ``/ids``; nothing is called yet."""
         self._transport = Transport(url, _read_error, http)
         self._announced: Mapping[str, Any] | None = None
+        self._is_two_level: bool | None = None
 
     @property
     def url(self) -> str:
@@ -225,6 +226,13 @@ class DatastoreClient:
         if self._announced is None:
             self._announced = dict(json_of(self._transport.call("GET", "/version")))
         return self._announced
+
+    def is_two_level(self) -> bool:
+        """There is an archive behind the storage, from which data may have to be restored."""
+        if self._is_two_level is None:
+            answer = self._transport.call("GET", "/isTwoLevel")
+            self._is_two_level = answer.text.strip() == "true"
+        return self._is_two_level
 
     def session(self, session_id: str) -> DatastoreSession:
         """The calls for one session of the catalog that the service belongs to."""
@@ -383,6 +391,18 @@ class DatastoreSession:
     def status(self, selection: Selection) -> str:
         """``ONLINE``, ``RESTORING`` or ``ARCHIVED``."""
         return self._call("GET", "/getStatus", params=selection.wire()).text.strip()
+
+    def archive(self, selection: Selection) -> None:
+        """Have a selection leave the disk, as soon as the archive has all of it.
+
+        Raises:
+            NotImplementedHereError: There is no archive; so for ``restore``.
+        """
+        self._call("POST", "/archive", form=selection.wire())
+
+    def restore(self, selection: Selection) -> None:
+        """Have a selection come back from the archive; ``status`` tells when it is there."""
+        self._call("POST", "/restore", form=selection.wire())
 
     def size(self, selection: Selection) -> int:
         """Bytes of all files of a selection."""

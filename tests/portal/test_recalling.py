@@ -1,0 +1,182 @@
+"""Jobs on archived data: they wait, visibly, until the data are back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from datastore.app import tiers_of
+from datastore.tiers.making import Tiers
+from ijp.datastore import DatastoreClient, DatastoreSession, Selection
+from portal.model import JobRow
+from portal.recalling import FAILED, WAITING
+from servicekit.database import writing
+from tests.portal_site import Portal, copy, running
+
+_ARCHIVE = """
+[datastore.archive]
+delay_seconds = 0
+"""
+
+
+@pytest.fixture
+def portal(tmp_path: Path, installation_to_copy: Path) -> Iterator[Portal]:
+    """A portal whose data service has an archive; no dispatcher and no worker runs by itself."""
+    folder = tmp_path / "portal"
+    copy(installation_to_copy, folder)
+    settings_file = folder / "ijp.toml"
+    settings_file.write_text(settings_file.read_text() + _ARCHIVE)
+    with running(folder, dispatcher=False) as made:
+        yield made
+
+
+@pytest.fixture
+def tiers(portal: Portal) -> Tiers:
+    found = tiers_of(portal.settings_file, portal.process.http)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def work(tiers: Tiers) -> Callable[[], None]:
+    """Does all that is due between the levels."""
+
+    def work() -> None:
+        while tiers.worker.work():
+            pass
+
+    return work
+
+
+def as_root(portal: Portal) -> DatastoreSession:
+    client = DatastoreClient("http://datastore.embedded/ids", portal.process.http)
+    return client.session(portal.root.session_id)
+
+
+@pytest.fixture
+def archived(portal: Portal, work: Callable[[], None]) -> Callable[..., list[int]]:
+    """Makes datasets that are in the archive only."""
+
+    def archived(*names: str) -> list[int]:
+        ids = [portal.dataset(name) for name in names]
+        work()
+        as_root(portal).archive(Selection(dataset_ids=ids))
+        work()
+        assert as_root(portal).status(Selection(dataset_ids=ids)) == "ARCHIVED"
+        return ids
+
+    return archived
+
+
+@contextmanager
+def dispatching(portal: Portal) -> Iterator[None]:
+    portal.start()
+    try:
+        yield
+    finally:
+        portal.stop()
+
+
+def wait_for_reason(portal: Portal, job: dict, text: str) -> dict:
+    until = time.monotonic() + 60
+    while text not in (found := portal.user().job(job["id"]))["reason"]:
+        assert time.monotonic() < until, found
+        time.sleep(0.05)
+    return found
+
+
+def look_now(portal: Portal) -> None:
+    """Not after the pause that grows."""
+    with writing(portal.services.database).begin() as connection:
+        connection.execute(update(JobRow).values(next_try_at=None))
+
+
+@pytest.mark.slow
+def test_a_job_waits_for_its_data_and_says_how_many_are_back(portal, archived, work, tiers):
+    ids = archived("one", "two", "three")
+    (job,) = portal.user().submit("work", dataset_ids=ids, one_job=True)
+    with dispatching(portal):
+        found = wait_for_reason(portal, job, WAITING)
+        assert (found["state"], found["reason"]) == ("Staging", f"{WAITING} (0 of 3)")
+        assert f"{WAITING} (0 of 3)" in [event["text"] for event in found["events"]]
+        tiers.worker.work()
+        look_now(portal)
+        wait_for_reason(portal, job, "(1 of 3)")
+        work()
+        look_now(portal)
+        portal.completed(job)
+
+
+@pytest.mark.slow
+def test_a_job_whose_data_cannot_be_restored_fails_with_the_reason(portal, archived, work):
+    ids = archived("one")
+    for path in (portal.folder / "archive").rglob("*.kept"):
+        path.unlink()
+    (job,) = portal.user().submit("work", dataset_ids=ids)
+    with dispatching(portal):
+        wait_for_reason(portal, job, WAITING)
+        work()
+        look_now(portal)
+        found = portal.wait(job)
+    assert found["state"] == "Failed"
+    assert found["reason"].startswith(FAILED)
+    assert "archive has nothing of it" in found["reason"]
+
+
+@pytest.mark.slow
+def test_a_job_that_waits_for_data_can_be_cancelled(portal, archived):
+    ids = archived("one")
+    (job,) = portal.user().submit("work", dataset_ids=ids)
+    with dispatching(portal):
+        wait_for_reason(portal, job, WAITING)
+        portal.user().cancel(job["id"])
+        assert portal.wait(job)["state"] == "Cancelled"
+
+
+@pytest.mark.slow
+def test_jobs_on_data_that_are_there_do_not_wait_for_others(portal, archived, work):
+    (away,) = archived("one")
+    there = portal.dataset("two")
+    work()
+    (waiting,) = portal.user().submit("work", dataset_ids=[away])
+    (ready,) = portal.user().submit("work", dataset_ids=[there])
+    with dispatching(portal):
+        portal.completed(ready)
+        assert portal.user().job(waiting["id"])["state"] == "Staging"
+
+
+def test_the_dataset_page_shows_where_the_data_are_and_restores_them(portal, archived, work):
+    (id,) = archived("one")
+    browser = portal.browser()
+    page = browser.get(f"/datasets/{id}").text
+    assert "in the archive" in page
+    assert f'action="/datasets/{id}/restore"' in page
+    token = page.partition('name="csrf_token" value="')[2].partition('"')[0]
+    assert browser.post(f"/datasets/{id}/restore").status_code == 400
+    answer = browser.post(f"/datasets/{id}/restore", data={"csrf_token": token})
+    assert answer.status_code == 303
+    assert "being restored from the archive" in browser.get(f"/datasets/{id}").text
+    work()
+    assert "on disk" in browser.get(f"/datasets/{id}").text
+
+
+def test_the_job_page_shows_where_its_inputs_are(portal, archived):
+    (id,) = archived("one")
+    (job,) = portal.user().submit("work", dataset_ids=[id])
+    page = portal.browser().get(f"/jobs/{job['id']}").text
+    assert "in the archive" in page
+    assert f'formaction="/jobs/{job["id"]}/restore"' in page
+
+
+def test_foreign_data_cannot_be_asked_for(portal, archived):
+    (id,) = archived("one")
+    browser = portal.browser("ben")
+    page = browser.get("/jobs").text
+    token = page.partition('name="csrf_token" value="')[2].partition('"')[0]
+    answer = browser.post(f"/datasets/{id}/restore", data={"csrf_token": token})
+    assert answer.status_code == 404
