@@ -22,7 +22,8 @@ from datastore.scrub import Scrub
 from datastore.sending import HandOver, Sender
 from datastore.settings import DatastoreSettings
 from datastore.storage import Storage
-from datastore.storing import Depot, Limits
+from datastore.storing import Limits
+from datastore.storing_many import ManyDepot
 from datastore.tiers.levels import Levels
 from datastore.tiers.making import CatalogView, Tiers
 from datastore.tus import TusParts
@@ -94,7 +95,7 @@ class _Made:
         self._locations = _locations(told)
         self.tiers = self._second_level()
         self._levels = self.tiers.levels if self.tiers else Levels()
-        self._depot = Depot(
+        self._depot = ManyDepot(
             self._storage,
             self._unsettled,
             Limits(told.largest_upload_bytes, told.free_space_floor_bytes),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
@@ -17,7 +17,7 @@ from datastore.prepared import PreparedStore
 from datastore.selection import Resolver, SelectedDatafile, must_zip
 from datastore.sending import Sender, Wanted
 from datastore.service_status import status_of
-from datastore.storing import Depot
+from datastore.storing_many import ManyDepot, files_of_tar
 from datastore.tiers.levels import Held, Levels, Status
 from ijp.catalog import CatalogClient, CatalogSession
 from ijp.datastore import CRC32_HEADER, SHA256_HEADER, Stored
@@ -41,7 +41,7 @@ class Parts:
     catalog: CatalogClient
     icat_url: str
     read_only: bool
-    depot: Depot
+    depot: ManyDepot
     prepared: PreparedStore
     sender: Sender
     locations: Locations = field(default_factory=Locations)
@@ -65,7 +65,7 @@ def ping() -> Response:
 @blueprint.get("/version")
 def version() -> Response:
     """Tell the version, that the session may come in a header, and that tus is spoken."""
-    return jsonify(version=API_VERSION, sessionHeader=True, tus=True)
+    return jsonify(version=API_VERSION, sessionHeader=True, tus=True, putMany=True)
 
 
 @blueprint.get("/getApiVersion")
@@ -246,6 +246,23 @@ def _stored(texts: Mapping[str, str], blocks: Iterator[bytes], length: int | Non
     return answer
 
 
+@blueprint.put("/putMany")
+def put_many() -> Response:
+    """Store the files of a tar archive, which is the body, and register them: all or none."""
+    return heard_out(_stored_many)
+
+
+def _stored_many() -> Response:
+    _refuse_if_read_only()
+    session = _session()
+    plain = schemas.new_datafile({**request.args, "name": "-"}, length=None, crc32=None)
+    files = files_of_tar(Reading(request.stream), lambda name: replace(plain, name=name))
+    found = parts().depot.put_many(session, plain.dataset_id, files)
+    answer = jsonify([{"id": one.id, "checksum": one.checksum, "size": one.size} for one in found])
+    answer.status_code = 201
+    return answer
+
+
 @blueprint.delete("/delete")
 def delete() -> Response:
     """Delete the datafiles of the selection and their content."""
@@ -328,8 +345,11 @@ def _selected(*, is_status: bool = False) -> list[SelectedDatafile]:
     has_session = "sessionId" in texts or "Authorization" in request.headers
     anonymous = parts().anonymous
     if is_status and not has_session and anonymous:
-        return _resolver(anonymous.session(request)).resolve(asked)
-    return _resolver(_session()).resolve(asked)
+        resolver = _resolver(anonymous.session(request))
+    else:
+        resolver = _resolver(_session())
+    # On one level all is where it is: only whether it exists, and for whom, has to be asked.
+    return resolver.resolve(asked, inside=parts().levels.is_two or not is_status)
 
 
 def _text(text: str) -> Response:

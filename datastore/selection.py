@@ -69,8 +69,11 @@ class Resolver:
         self._locations = locations or Locations()
         self._page = session.catalog.properties().max_entities
 
-    def resolve(self, asked: Selection) -> list[SelectedDatafile]:
+    def resolve(self, asked: Selection, *, inside: bool = True) -> list[SelectedDatafile]:
         """The datafiles with content of a selection, each once, by id.
+
+        Args:
+            inside: Also those in datasets; without them only what was named is looked for.
 
         Raises:
             NotFoundError: A datafile or dataset does not exist, or the datafile has no content.
@@ -85,9 +88,10 @@ class Resolver:
             if id not in rows:
                 self._explain_datafile(id)
         dataset_ids = {row[1] for row in rows.values()}
-        inside = {*asked.dataset_ids, *self._datasets_of(asked.investigation_ids)}
-        found = self.datasets(dataset_ids | inside)
-        rows |= {row[0]: row for row in self._in_datasets(inside)}
+        whole = {*asked.dataset_ids, *self._datasets_of(asked.investigation_ids)}
+        found = self.datasets(dataset_ids | whole)
+        if inside:
+            rows |= {row[0]: row for row in self._in_datasets(whole)}
         folders = {id: zip_folder(dataset) for id, dataset in found.items()}
         return [self._datafile(rows[id], folders[rows[id][1]]) for id in sorted(rows)]
 

@@ -163,11 +163,14 @@ class Depot:
         session.get("DatafileFormat", new.datafile_format_id)
         if new_names_only and session.search(query(_SAME_NAME, new.dataset_id, new.name)):
             raise ConflictError(f"dataset {new.dataset_id} has a Datafile {new.name!r} already")
-        room = self._quotas.room(session, dataset.investigation_id) if self._quotas else UNBOUNDED
+        room = self._room(session, dataset.investigation_id)
         room.check(new.length or 0)
         self._check_space(new.length or 0)
         location = self._storage.new_location(dataset, new.name)
         return Place(location, dataset.id, dataset.investigation_id, room)
+
+    def _room(self, session: CatalogSession, investigation_id: int) -> Room:
+        return self._quotas.room(session, investigation_id) if self._quotas else UNBOUNDED
 
     @contextmanager
     def _noted(self, place: Place) -> Iterator[None]:

@@ -80,7 +80,8 @@ class Unsettled:
         with writing(self._engine).begin() as connection:
             _forget(connection, found)
             rows = [{"location": at, "now": now, **asdict(one)} for at, one in found.items()]
-            connection.execute(_RECORD, rows)
+            if rows:
+                connection.execute(_RECORD, rows)
 
     def removed(self, locations: Collection[str]) -> None:
         """Forget locations at which there is nothing any more, and what was found there."""

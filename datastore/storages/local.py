@@ -32,13 +32,14 @@ class LocalStorage(Storage):
         if settings:
             raise ValueError(f"the local storage has no settings {', '.join(sorted(settings))}")
         self._folder = folder
+        self._folders = _Folders(folder)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def new_location(self, dataset: DatasetInfo, name: str) -> str:
         return f"{dataset.investigation_id}/{dataset.id}/{uuid.uuid4()}"
 
     def upload(self, location: str) -> Upload:
-        return _LocalUpload(self._path(location), self._folder)
+        return _LocalUpload(self._path(location), self._folder, self._folders)
 
     def take_in(self, path: Path, location: str) -> None:
         target = self._path(location)
@@ -48,13 +49,13 @@ class LocalStorage(Storage):
         finally:
             os.close(descriptor)
         try:
-            _renamed(path, target)
+            _renamed(path, target, self._folders)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
             super().take_in(path, location)
             return
-        _sync_folders(target.parent, self._folder)
+        self._folders.sync(target.parent)
 
     def served_path(self, location: str) -> str | None:
         return location if self._path(location).is_file() else None
@@ -116,12 +117,13 @@ class LocalStorage(Storage):
 class _LocalUpload(Upload):
     """Written under another name in the same folder, renamed when it is whole and on the disk."""
 
-    def __init__(self, path: Path, root: Path) -> None:
+    def __init__(self, path: Path, root: Path, folders: _Folders) -> None:
         self._path = path
         self._part = _part(path)
         self._root = root
+        self._folders = folders
         self._written = self._sent_off = 0
-        self._open: int | None = _on_disk(lambda: _create(self._part))
+        self._open: int | None = _on_disk(lambda: _create(self._part, folders))
 
     def write(self, block: bytes) -> None:
         view = memoryview(block)
@@ -146,7 +148,7 @@ class _LocalUpload(Upload):
         _on_disk(lambda: os.fsync(self._descriptor()))
         self._close()
         self._part.rename(self._path)
-        _sync_folders(self._path.parent, self._root)
+        self._folders.sync(self._path.parent)
 
     def discard(self) -> None:
         self._close()
@@ -169,12 +171,12 @@ def _part(path: Path) -> Path:
     return path.with_name(f".{path.name}.part")
 
 
-def _create(path: Path) -> int:
+def _create(path: Path, folders: _Folders) -> int:
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Another upload that is discarded may remove the empty folder just now.
         with suppress(FileNotFoundError):
             return os.open(path, _NEW_FILE, 0o600)
+        folders.make(path.parent)
 
 
 def _on_disk(action: Callable[[], int | None]) -> int:
@@ -187,22 +189,40 @@ def _on_disk(action: Callable[[], int | None]) -> int:
         raise InternalError("the storage cannot be written") from error
 
 
-def _renamed(path: Path, target: Path) -> None:
+def _renamed(path: Path, target: Path, folders: _Folders) -> None:
     while True:
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Another upload that is discarded may remove the empty folder just now.
         with suppress(FileNotFoundError):
             path.rename(target)
             return
         if not path.exists():
             raise NotFoundError(f"there is nothing at {path.name}")
+        folders.make(target.parent)
 
 
-def _sync_folders(folder: Path, root: Path) -> None:
-    for one in (folder, *folder.parents):
-        _sync_folder(one)
-        if one == root:
-            break
+class _Folders:
+    """Makes folders, and brings what is in them to the disk.
+
+    A folder whose own entry this process has brought there needs that no more.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._durable: set[Path] = set()
+
+    def make(self, folder: Path) -> None:
+        """Make a folder, and those above it, if it is not there."""
+        self._durable.discard(folder)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def sync(self, folder: Path) -> None:
+        """Bring a folder's entries to the disk, and those above that lead to it."""
+        _sync_folder(folder)
+        below = folder
+        while below != self._root and folder not in self._durable:
+            below = below.parent
+            _sync_folder(below)
+        self._durable.add(folder)
 
 
 def _sync_folder(folder: Path) -> None:

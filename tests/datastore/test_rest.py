@@ -32,7 +32,7 @@ def test_plain_calls(call, path, text):
 
 
 def test_version_says_that_the_session_may_be_in_a_header(call):
-    told = {"version": "2.1.1", "sessionHeader": True, "tus": True}
+    told = {"version": "2.1.1", "sessionHeader": True, "tus": True, "putMany": True}
     assert call("GET", "/ids/version").json() == told
 
 
