@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from batch.command import Answer, CommandFailedError
 from batch.command_engine import CommandEngine, ListedJob, Request
 from batch.engine import EngineState, JobSpec, JobStatus, When
-from batch.pbs.job import PbsJob, seconds, size_bytes
+from batch.pbs.job import JOB_ID, PbsJob, seconds, size_bytes
 from batch.resources import Resources
 from batch.witness import CANCELLED
 from ijp.errors import BadRequestError, ConflictError, EngineError, NotFoundError, PortalError
@@ -198,9 +198,9 @@ class PbsEngine(CommandEngine):
     def common_arguments(self, request: Request) -> list[str]:
         """What qsub is told in both systems."""
         asked = request.spec.resources
-        folder, log = str(request.log.parent), str(request.log)
+        log = self.log_path(request)
         if re.search(r"[,\s:$]", log):
-            raise BadRequestError(f"a folder that qsub cannot be told: {folder!r}")
+            raise BadRequestError(f"a file that qsub cannot be told: {log!r}")
         arguments = ["qsub", "-N", f"{request.label}.{request.tag}", "-j", "oe", "-o", log]
         if asked.queue is not None:
             arguments += ["-q", asked.queue]
@@ -210,6 +210,10 @@ class PbsEngine(CommandEngine):
             wanted = ",".join(f"{KINDS[when]}:{one}" for one, when in request.after)
             arguments += ["-W", f"depend={wanted}"]
         return arguments
+
+    def log_path(self, request: Request) -> str:
+        """Where the system writes what the script prints."""
+        return str(request.log)
 
     @staticmethod
     def resource_values(resources: Resources) -> dict[str, Any]:
@@ -232,7 +236,8 @@ def _waiting_for_success(job: PbsJob) -> list[str]:
     for part in job.attributes.get("depend", "").split(","):
         kind, *children = part.split(":")
         if kind == "beforeok":
-            return [one for one in children if re.fullmatch(r"[0-9][0-9A-Za-z\[\]_.-]*", one)]
+            ids = [one.partition("@")[0] for one in children]
+            return [one for one in ids if JOB_ID.fullmatch(one)]
     return []
 
 

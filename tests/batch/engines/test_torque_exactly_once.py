@@ -51,7 +51,7 @@ def plan(tmp_path, make_torque_cluster):
 def submit_with_kills(folder, kills):
     """Run the submitting process again and again; gives how often it was killed."""
     killed = 0
-    pause = 1.0
+    pause = 1.0 + JOBS / 2000
     while True:
         with (folder / "submitting.log").open("ab") as log:
             process = subprocess.Popen(

@@ -21,9 +21,14 @@ def main(folder: Path) -> None:
     engine = TorqueEngine(plan["settings"], folder / "engine")
     marks: list[str] = plan["marks"]
     at_once: int = plan["at_once"]
-    while absent := [mark for mark in marks if mark not in engine.find(marks)]:
+    while absent := _absent(engine, marks):
         for start in range(0, len(absent), at_once):
             engine.submit_many([_spec(folder, one) for one in absent[start : start + at_once]])
+
+
+def _absent(engine: TorqueEngine, marks: list[str]) -> list[str]:
+    known = engine.find(marks)
+    return [mark for mark in marks if mark not in known]
 
 
 def _spec(folder: Path, mark: str) -> JobSpec:

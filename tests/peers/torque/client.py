@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.peers.torque import control, query, submit
+from tests.peers.torque import control, openpbs, query, submit
 from tests.peers.torque.refusal import Hangs, Refusal
 from tests.peers.torque.store import Store
 
@@ -55,7 +55,7 @@ def main(command: str, folder: Path, arguments: list[str]) -> int:
     try:
         if kind == "refused":
             raise Refusal(fault["code"], fault.get("text", ""))
-        output, errors, code = COMMANDS[command](store, arguments), "", 0
+        output, errors, code = _called(store, command)(store, arguments), "", 0
     except query.Answered as answered:
         output, errors, code = answered.answer, answered.text, answered.code
     except Refusal as refusal:
@@ -76,6 +76,12 @@ def main(command: str, folder: Path, arguments: list[str]) -> int:
     sys.stdout.write(output)
     sys.stderr.write(f"{errors}\n" if errors else "")
     return code
+
+
+def _called(store: Store, command: str) -> Callable[[Store, list[str]], str]:
+    is_openpbs = store.config["dialect"] == "openpbs"
+    called: Callable[[Store, list[str]], str] = COMMANDS[command]
+    return openpbs.COMMANDS.get(command, called) if is_openpbs else called
 
 
 def _fault(store: Store, command: str) -> Mapping[str, Any]:

@@ -21,6 +21,7 @@ Job = dict[str, Any]
 
 DEFAULTS: dict[str, Any] = {
     "server": "head",
+    "dialect": "torque",
     # Whoever runs the commands is this user; null takes the real one.
     "caller": "tqportal",
     "managers": ["tqportal"],

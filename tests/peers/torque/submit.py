@@ -333,9 +333,10 @@ def _added(store: Store, job: Job, options: Mapping[str, str], number: int) -> s
             "Job_Name": f"{job['Job_Name']}-{index}",
             "job_array_id": str(index),
             "Variable_List": f"PBS_ARRAYID={index},{job['Variable_List']}",
-            "Error_Path": f"{job['Error_Path']}-{index}",
-            "Output_Path": f"{job['Output_Path']}-{index}",
-            "_variables": {"PBS_ARRAYID": str(index)} | job["_variables"],
+            "Error_Path": _element_path(job["Error_Path"], index),
+            "Output_Path": _element_path(job["Output_Path"], index),
+            "_variables": {"PBS_ARRAYID": str(index), "PBS_ARRAY_INDEX": str(index)}
+            | job["_variables"],
         }
         if job["job_state"] == "H":
             element["Hold_Types"] = job["Hold_Types"]
@@ -344,6 +345,13 @@ def _added(store: Store, job: Job, options: Mapping[str, str], number: int) -> s
         store.add(element)
         server.account(store, "Q", element, f"queue={job['queue']}")
     return array_id
+
+
+def _element_path(path: str, index: int) -> str:
+    """OpenPBS has a word for the number, Torque puts it behind."""
+    if "^array_index^" in path:
+        return path.replace("^array_index^", str(index))
+    return f"{path}-{index}"
 
 
 def _elements(store: Store, request: str) -> tuple[list[int], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.peers.torque import forms
+from tests.peers.torque import forms, openpbs
 
 CAPTURES = Path(__file__).parents[2] / "batch" / "captures" / "torque"
 XML = [
@@ -66,3 +67,8 @@ def test_states_of_nodes_are_printed_as_torque_does():
     bad = [node for node in nodes if node["state"] != "free"]
     assert forms.node_states(bad, notes=True) == (CAPTURES / "pbsnodes-ln.txt").read_text()
     assert forms.node_states(bad) == (CAPTURES / "pbsnodes-l.txt").read_text()
+
+
+@pytest.mark.parametrize("path", sorted((CAPTURES / "openpbs").glob("*.json")))
+def test_json_is_printed_as_openpbs_does(path):
+    assert openpbs.printed(json.loads(path.read_text())) == path.read_text()
