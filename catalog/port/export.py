@@ -121,9 +121,8 @@ def _piece(
 ) -> bytes:
     include(connection, page, _steps(table.fields), rights.visible(), max_entities=sys.maxsize - 1)
     lines = [str(table)] if first else []
-    for one in page:
-        values = (value for field in table.fields for value in _values(field, one))
-        lines.append(tokens.row(values))
+    parts = [_part(field, table.entity) for field in table.fields]
+    lines += [",".join([part(one) for part in parts]) for one in page]
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -136,28 +135,48 @@ def _steps(fields: Iterable[Field]) -> dict[str, Branch]:
     }
 
 
-def _values(field: Field, instance: Instance) -> list[object]:
-    if isinstance(field, Related):
-        found = _key(field, instance)
-        return found or [None] + [_NOT_APPLICABLE] * (len(list(field.columns())) - 1)
-    return [_own(field, instance)]
+def _part(field: Field, entity: Entity) -> Callable[[Instance], str]:
+    """Writes what a field is of the objects of a page."""
+    if not isinstance(field, Related):
+        return _own(field, entity)
+    name = field.relation.name
+    nothing = tokens.row([None] + [_NOT_APPLICABLE] * (len(list(field.columns())) - 1))
+    known: dict[Instance, str] = {}
+
+    def related(instance: Instance) -> str:
+        target = instance.included.get(name)
+        if not isinstance(target, Instance):
+            return nothing
+        if target not in known:
+            known[target] = _key(field, target) or nothing
+        return known[target]
+
+    return related
 
 
-def _own(field: Attribute | Label, instance: Instance) -> object:
+def _own(field: Attribute | Label, entity: Entity) -> Callable[[Instance], str]:
     if isinstance(field, Label):
-        return str(instance.value("id"))
-    return instance.value(str(instance.entity.attributes[field.name].key))
+        return lambda instance: tokens.text(str(instance.value("id")))
+    place, text = entity.positions[str(entity.attributes[field.name].key)], tokens.text
+    return lambda instance: text(instance.row[place])
 
 
-def _key(field: Related, instance: Instance) -> list[object] | None:
-    """The values by which a related object is found; None if it or a part of its key is not."""
-    target = instance.included.get(field.relation.name)
-    if not isinstance(target, Instance):
-        return None
-    found: list[object] = []
+def _key(field: Related, target: Instance) -> str | None:
+    """The values by which an object is found; None if a part of its key is not there."""
+    found: list[str] = []
     for one in field.key:
-        part = _key(one, target) if isinstance(one, Related) else [_own(one, target)]
-        if part is None or None in part:
+        if isinstance(one, Related):
+            further = target.included.get(one.relation.name)
+            part = _key(one, further) if isinstance(further, Instance) else None
+            if part is None:
+                return None
+            found.append(part)
+            continue
+        if isinstance(one, Attribute) and _value(one, target) is None:
             return None
-        found += part
-    return found
+        found.append(_own(one, target.entity)(target))
+    return ",".join(found)
+
+
+def _value(attribute: Attribute, instance: Instance) -> object:
+    return instance.value(str(instance.entity.attributes[attribute.name].key))

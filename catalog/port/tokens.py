@@ -5,9 +5,11 @@ from __future__ import annotations
 import enum
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
 
 from ijp.catalog import format_date
 from ijp.errors import BadRequestError
@@ -113,32 +115,43 @@ def _unescaped(text: str, column: int) -> str:
 
 def row(values: Iterable[object]) -> str:
     """The line of some values; ``Word`` stands for itself."""
-    return ",".join(_text(one) for one in values)
+    return ",".join([text(one) for one in values])
 
 
-def _text(value: object) -> str:
-    match value:
-        case None:
-            return "NULL"
-        case str():
-            return f'"{value.translate(_TO_ESCAPE)}"'
-        case bool():
-            return "true" if value else "false"
-        case enum.Enum():
-            return value.name
-        case datetime():
-            return _date(value)
-        case float():
-            # as in JSON, where there is no NaN
-            return repr(value) if math.isfinite(value) else "NULL"
-        case Word():
-            return value.text
-    return str(value)
+def text(value: object) -> str:
+    """A value as it stands in a row."""
+    write = _WRITE.get(type(value))
+    if write is not None:
+        return write(value)
+    return value.name if isinstance(value, enum.Enum) else str(value)
 
 
+def _string(value: str) -> str:
+    return f'"{value.translate(_TO_ESCAPE) if _HAS_ESCAPED(value) else value}"'
+
+
+def _number(value: float) -> str:
+    # as in JSON, where there is no NaN
+    return repr(value) if math.isfinite(value) else "NULL"
+
+
+@lru_cache(maxsize=1024)
 def _date(moment: datetime) -> str:
     """Milliseconds, as everywhere on the wire; more only where they would be lost."""
     if moment.microsecond % 1000 == 0:
         return format_date(moment)
     utc = moment.astimezone(UTC).replace(tzinfo=None)
     return utc.isoformat(timespec="microseconds") + "Z"
+
+
+_HAS_ESCAPED = re.compile("[" + re.escape("".join(map(chr, _TO_ESCAPE))) + "]").search
+_WRITE: dict[type, Callable[[Any], str]] = {
+    type(None): lambda _: "NULL",
+    str: _string,
+    bool: lambda value: "true" if value else "false",
+    int: repr,
+    float: _number,
+    datetime: _date,
+    Word: lambda value: value.text,
+}
+"""How values are written, by exact type."""
