@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 # Debian packages that the demo and the tests need and pip cannot give.
 DEBIAN_DEMO := python3-venv
 DEBIAN_TEST := $(DEBIAN_DEMO) postgresql 'chromium-headless-shell|chromium' fonts-dejavu-core locales slapd openssl slurmctld slurmd slurm-client munge \
-	sudo ceph-common ceph-mon ceph-osd radosgw
-DEBIAN_BENCH := $(DEBIAN_TEST) nginx-light
+	gridengine-master gridengine-exec gridengine-client \
+	sudo ceph-common ceph-mon ceph-osd radosgw nginx-light
+DEBIAN_BENCH := $(DEBIAN_TEST)
 
 .PHONY: demo test quick bench lint setup setup-test setup-bench clean
 

@@ -15,15 +15,19 @@ from pathlib import Path
 from sqlalchemy import create_engine, text
 
 from bench import (
+    catalog_bulk,
     catalog_clients,
     catalog_data,
+    catalog_export,
     catalog_rules,
     catalog_search,
     catalog_sessions,
     demo,
     jobs,
+    nginx,
     pages,
     postgresql,
+    small_files,
     transfers,
 )
 from bench.big_catalog import big_catalog
@@ -31,12 +35,13 @@ from bench.catalog_data import PORTAL
 from bench.measure import Result, table
 from bench.site import Site, served
 
-MEBIBYTES = 1024
+MEBIBYTES = 2048
 
 
 def site_results(folder: Path, wanted: set[str]) -> list[Result]:
     """What is measured on a whole installation on PostgreSQL."""
     found: list[Result] = []
+    os.environ["DATASTORE__ACCEL_PREFIX"] = nginx.FILES
     place = folder / "postgresql"
     place.mkdir()
     with postgresql.server(place) as server:
@@ -63,6 +68,7 @@ SECTIONS: dict[str, Callable[[Site], list[Result]]] = {
     "pages": lambda site: [pages.search_page(site), pages.option_form(site)],
     "jobs": lambda site: [jobs.start(site), jobs.thousand(site), jobs.long_list(site)],
     "transfers": _transfers,
+    "files": small_files.measure,
 }
 
 
@@ -82,6 +88,8 @@ CATALOG_SECTIONS: dict[str, Callable[[Site], list[Result]]] = {
     "sessions": catalog_sessions.measure,
     "rules": catalog_rules.measure,
     "clients": catalog_clients.measure,
+    "bulk": catalog_bulk.measure,
+    "export": catalog_export.measure,
 }
 
 

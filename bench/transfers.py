@@ -1,26 +1,30 @@
-"""Transfers through the data service, against nginx and a plain socket on the same machine."""
+"""Large files through the data service, against nginx and a plain socket on the same machine."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-import shutil
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
 
+from bench import nginx
 from bench.measure import Result
 from bench.pages import USER
-from bench.postgresql import free_port
 from bench.site import Site
+from ijp.datastore import CRC32_HEADER, SHA256_HEADER, DatastoreClient
 from ijp.query import query
 
 _BLOCK = 1 << 20
+_AT_ONCE = 8
+_TIMES = 3
 
 
 def make_file(path: Path, mebibytes: int) -> None:
@@ -30,49 +34,26 @@ def make_file(path: Path, mebibytes: int) -> None:
             target.write(os.urandom(_BLOCK))
 
 
-@contextmanager
-def nginx(folder: Path) -> Iterator[str]:
-    """nginx serving a folder's files; gives its URL."""
-    port = free_port()
-    runtime = folder.parent / "nginx"
-    runtime.mkdir()
-    temporary = "\n".join(
-        f"{kind}_temp_path {runtime}/{kind};"
-        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    (runtime / "nginx.conf").write_text(
-        f"daemon off; pid {runtime}/pid; error_log {runtime}/error.log; events {{}}\n"
-        f"{'user root;' if os.geteuid() == 0 else ''}\n"
-        f"http {{ access_log off; sendfile on; {temporary}\n"
-        f"server {{ listen 127.0.0.1:{port}; root {folder}; }} }}\n"
-    )
-    program = shutil.which("nginx") or "/usr/sbin/nginx"
-    process = subprocess.Popen([program, "-p", str(runtime), "-c", str(runtime / "nginx.conf")])
-    try:
-        _wait_for(port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise RuntimeError(f"nothing listens on port {port}")
-
-
-def download_seconds(url: str, headers: dict[str, str] | None = None) -> float:
-    """How long it takes curl to fetch a URL to nowhere."""
-    command = ["curl", "-sf", "-o", "/dev/null", "-K", "-"]
+def _curl(url: str, headers: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Begin to fetch a URL to nowhere."""
     config = f'url = "{url}"\n' + "".join(
-        f'header = "{name}: {value}"\n' for name, value in (headers or {}).items()
+        f'header = "{name}: {value}"\n' for name, value in headers.items()
     )
+    command = ["curl", "-sf", "-o", "/dev/null", "-K", "-"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    if process.stdin:
+        process.stdin.write(config.encode())
+        process.stdin.close()
+    return process
+
+
+def download_seconds(url: str, headers: Mapping[str, str], at_once: int = 1) -> float:
+    """How long it takes curl to fetch a URL to nowhere, several times side by side."""
     began = time.perf_counter()
-    subprocess.run(command, input=config.encode(), check=True)
+    processes = [_curl(url, headers) for _ in range(at_once)]
+    statuses = [process.wait() for process in processes]
+    if any(statuses):
+        raise RuntimeError(f"{url} could not be fetched")
     return time.perf_counter() - began
 
 
@@ -95,6 +76,7 @@ def cat_seconds(source: Path, target: Path) -> float:
         sender.sendfile(stream)
     thread.join()
     listener.close()
+    target.unlink()
     return time.perf_counter() - began
 
 
@@ -114,10 +96,20 @@ def reset_peaks(pids: list[int]) -> None:
         Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
-def upload_seconds(
-    url: str, headers: dict[str, str], source: Path
-) -> tuple[float, requests.Response]:
-    """How long a PUT of a file takes, in chunks without a length."""
+def checksums(source: Path) -> tuple[dict[str, str], float]:
+    """The headers with a file's checksums, and how long they take alone."""
+    crc, sha256 = 0, hashlib.sha256()
+    began = time.perf_counter()
+    with source.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            crc = zlib.crc32(block, crc)
+            sha256.update(block)
+    took = time.perf_counter() - began
+    return {CRC32_HEADER: f"{crc:08x}", SHA256_HEADER: sha256.hexdigest()}, took
+
+
+def put_seconds(url: str, headers: Mapping[str, str], source: Path) -> tuple[float, int]:
+    """How long a PUT of a file takes, in chunks without a length; and the Datafile's id."""
 
     def blocks() -> Iterator[bytes]:
         with source.open("rb") as stream:
@@ -125,9 +117,34 @@ def upload_seconds(
                 yield block
 
     began = time.perf_counter()
-    answer = requests.put(url, data=blocks(), headers=headers, timeout=600)
+    answer = requests.put(url, data=blocks(), headers=dict(headers), timeout=600)
     answer.raise_for_status()
-    return time.perf_counter() - began, answer
+    return time.perf_counter() - began, int(answer.json()["id"])
+
+
+def tus_seconds(site: Site, session_id: str, source: Path, told: Mapping[str, str]) -> float:
+    """How long an upload in pieces takes, in one piece."""
+    datastore = DatastoreClient(f"{site.url}/ids").session(session_id)
+    upload = datastore.resumable(source)
+    began = time.perf_counter()
+    upload.begin(told)
+    upload.send()
+    return time.perf_counter() - began
+
+
+@dataclass
+class Times:
+    """Seconds for the file, one way or another."""
+
+    nginx: float = 0
+    get: float = 0
+    get_many: float = 0
+    front: float = 0
+    cat: float = 0
+    put: float = 0
+    tus: float = 0
+    checksums: float = 0
+    grown: dict[str, float] = field(default_factory=dict)
 
 
 def measure(site: Site, mebibytes: int) -> list[Result]:
@@ -138,23 +155,31 @@ def measure(site: Site, mebibytes: int) -> list[Result]:
     make_file(source, mebibytes)
     session = site.user(USER)
     headers = {"Authorization": f"Bearer {session.session_id}"}
-    dataset, format_id = _place(site)
-    reset_peaks(site.pids)
-    before = resident_mebibytes(site.pids)
-    cat = cat_seconds(source, folder / "copy")
-    (folder / "copy").unlink()
+    dataset, format_id = place(site)
+    times = Times()
+    told, times.checksums = checksums(source)
     wanted = f"name=source&datasetId={dataset}&datafileFormatId={format_id}"
-    put, answer = upload_seconds(f"{site.url}/ids/put?{wanted}", headers, source)
-    with nginx(folder) as server:
-        download_seconds(f"{server}/source")
-        best = min(download_seconds(f"{server}/source") for _ in range(3))
-    url = f"{site.url}/ids/getData?datafileIds={answer.json()['id']}"
-    get = min(download_seconds(url, headers) for _ in range(3))
-    grown = resident_mebibytes(site.pids) - before
-    return results(mebibytes, best, get, cat, put, grown)
+    before = resident_mebibytes(site.pids)
+    reset_peaks(site.pids)
+    times.cat = min(cat_seconds(source, folder / "copy") for _ in range(2))
+    times.put, id = put_seconds(f"{site.url}/ids/put?{wanted}", headers | told, source)
+    metadata = {"name": "t", "datasetId": str(dataset), "datafileFormatId": str(format_id)}
+    times.tus = tus_seconds(site, str(session.session_id), source, metadata)
+    times.cat = min(times.cat, cat_seconds(source, folder / "copy"))
+    times.grown["uploads"] = resident_mebibytes(site.pids) - before
+    path = f"/ids/getData?datafileIds={id}"
+    with nginx.static(folder, site.folder / "nginx") as url:
+        download_seconds(f"{url}/source", {})
+        times.nginx = min(download_seconds(f"{url}/source", {}) for _ in range(_TIMES))
+    times.get = min(download_seconds(site.url + path, headers) for _ in range(_TIMES))
+    with nginx.front(site.url, site.folder / "data", site.folder / "front") as url:
+        times.front = min(download_seconds(url + path, headers) for _ in range(_TIMES))
+    times.get_many = download_seconds(site.url + path, headers, _AT_ONCE)
+    times.grown["8 downloads"] = resident_mebibytes(site.pids) - before
+    return results(mebibytes, times)
 
 
-def _place(site: Site) -> tuple[int, int]:
+def place(site: Site) -> tuple[int, int]:
     """A dataset that the user may write, and a format."""
     user = f"simple/{USER}"
     text = (
@@ -163,38 +188,62 @@ def _place(site: Site) -> tuple[int, int]:
     )
     dataset = site.root.search(query(text, user))[0]
     facility = site.root.search("SELECT f.id FROM Facility f WHERE f.name = 'BENCH'")[0]
+    text = "SELECT f.id FROM DatafileFormat f WHERE f.name = 'bench'"
+    if found := site.root.search(text):
+        return int(dataset), int(found[0])
     made = site.root.create("DatafileFormat", name="bench", version="1", facility={"id": facility})
     return int(dataset), made
 
 
-def results(
-    mebibytes: int, nginx_s: float, get_s: float, cat_s: float, put_s: float, grown: float
-) -> list[Result]:
+def results(mebibytes: int, times: Times) -> list[Result]:
     """The section's rows."""
-
-    def rate(seconds: float) -> str:
-        return f"{mebibytes / seconds:,.0f} MiB/s"
-
+    size = f"{mebibytes} MiB"
+    own = f"checksums alone {times.checksums:.1f} s"
+    nginx_rate = f"nginx {_rate(mebibytes, times.nginx)}"
+    cat_rate = f"socket to disk {_rate(mebibytes, times.cat)}"
+    many = times.get_many / _AT_ONCE
     return [
-        Result(
-            f"download of {mebibytes} MiB",
-            rate(get_s),
-            f"nginx {rate(nginx_s)}",
-            f"≥ 40 %: {100 * nginx_s / get_s:.0f} %",
-            nginx_s / get_s >= 0.4,
+        _ratio(f"download of {size}", mebibytes, times.get, times.nginx, nginx_rate, 50),
+        _ratio(
+            "the same, sent by nginx before it",
+            mebibytes,
+            times.front,
+            times.nginx,
+            nginx_rate,
+            95,
         ),
-        Result(
-            f"upload of {mebibytes} MiB",
-            rate(put_s),
-            f"socket to disk {rate(cat_s)}",
-            f"≥ 40 %: {100 * cat_s / put_s:.0f} %",
-            cat_s / put_s >= 0.4,
+        _ratio(
+            f"{_AT_ONCE} downloads at once, in all",
+            mebibytes,
+            many,
+            times.get,
+            f"one {_rate(mebibytes, times.get)}",
+            100,
         ),
-        Result(
-            "server memory during both",
-            f"+{grown:.0f} MiB",
-            "none",
-            "≤ 64 MiB",
-            grown <= 64,
+        _ratio(
+            f"put of {size}, CRC-32 and SHA-256 verified ({own})",
+            mebibytes,
+            times.put,
+            times.cat,
+            cat_rate,
+            50,
+        ),
+        _ratio(f"tus upload of {size}", mebibytes, times.tus, times.cat, cat_rate, 50),
+        *(
+            Result(f"server memory, {what}", f"+{grown:.0f} MiB", "none", "≤ 64 MiB", grown <= 64)
+            for what, grown in times.grown.items()
         ),
     ]
+
+
+def _ratio(
+    name: str, mebibytes: int, seconds: float, limit_seconds: float, limit: str, percent: int
+) -> Result:
+    """A rate as a part of its limit."""
+    reached = 100 * limit_seconds / seconds
+    target = f"≥ {percent} %: {reached:.0f} %"
+    return Result(name, _rate(mebibytes, seconds), limit, target, reached >= percent)
+
+
+def _rate(mebibytes: int, seconds: float) -> str:
+    return f"{mebibytes / seconds:,.0f} MiB/s"
