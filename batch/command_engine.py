@@ -248,11 +248,10 @@ class CommandEngine(BatchEngine):
         native = {batch_id: self._native_id(batch_id, mark) for batch_id, mark in asked.items()}
         tags = {mark: self._tag(mark) for mark in asked.values()}
         listed = self.listing()
-        gone = [one for one in native.values() if one not in listed]
-        gone += [
+        gone = [
             native_id
             for batch_id, native_id in native.items()
-            if native_id in listed and self._lacks_its_end(asked[batch_id], listed[native_id])
+            if self._lacks_its_end(asked[batch_id], listed.get(native_id))
         ]
         listed |= self.ended(gone) if gone else {}
         statuses: dict[str, JobStatus] = {}
@@ -283,6 +282,7 @@ class CommandEngine(BatchEngine):
         if status is not None and status.state is not EngineState.ENDED:
             raise ConflictError(f"job {batch_id} has not ended")
         self._records.remove(mark)
+        self._without_end.pop(mark, None)
 
     def hold(self, batch_id: str) -> None:
         self._change("hold", Capability.HOLD, batch_id, EngineState.QUEUED, EngineState.HELD)
@@ -455,9 +455,9 @@ class CommandEngine(BatchEngine):
         if told is not None and told.state is EngineState.UNKNOWN:
             return told
         end = self._records.end(mark)
-        if told is not None and start is not None and end is None and self._may_still_come(mark):
-            return witness.running(replace(told, state=EngineState.RUNNING, reason=""), start)
-        self._without_end.pop(mark, None)
+        if start is not None and end is None and self._may_still_come(mark):
+            before = told or JobStatus(state=EngineState.RUNNING)
+            return witness.running(replace(before, state=EngineState.RUNNING, reason=""), start)
         return witness.ended(
             told,
             start,
@@ -475,9 +475,11 @@ class CommandEngine(BatchEngine):
         since = self._without_end.setdefault(mark, time.monotonic())
         return time.monotonic() - since < self.settings.record_wait_seconds
 
-    def _lacks_its_end(self, mark: str, one: ListedJob) -> bool:
+    def _lacks_its_end(self, mark: str, listed: ListedJob | None) -> bool:
         """Whether only the system's further records can tell how a job ended."""
-        status = one.status
+        if listed is None:
+            return not witness.settles(self._records.end(mark))
+        status = listed.status
         is_silent = status.exit_code is None and status.signal is None and not status.reason
         has_ended = status.state is EngineState.ENDED
         return has_ended and is_silent and self._records.end(mark) is None

@@ -93,6 +93,13 @@ def ended(
     return replace(told, reason=f"{reason}: {why[:300]}" if why else reason)
 
 
+def settles(end: Mapping[str, Any] | None) -> bool:
+    """Whether the runner's record tells all: the system may know why it ended the job itself."""
+    if end is None:
+        return False
+    return end.get("reason") != TOLD_TO_STOP and _integer(end.get("signal")) not in _FORCED
+
+
 def _by_the_runner(told: JobStatus | None, end: Mapping[str, Any], cancelled: bool) -> JobStatus:
     number = _integer(end.get("signal"))
     reason = str(end.get("reason") or "")

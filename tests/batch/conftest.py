@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,15 @@ import pytest
 from ulid import ULID
 
 from batch.engine import BatchEngine, EngineState, JobSpec, JobStatus
+from batch.engines.gridengine import GridEngine
 from batch.engines.local import LocalEngine
+from batch.engines.openpbs import OpenPbsEngine
 from batch.engines.slurm import SlurmEngine
 from batch.engines.torque import TorqueEngine
+from batch.pbs.engine import PbsEngine
 from batch.resources import Resources
-from tests.batch.sites import slurm
+from tests.batch.sites import gridengine, slurm
+from tests.batch.sites.gridengine import GridEngineSite
 from tests.batch.sites.slurm import SlurmSite
 from tests.peers.torque.cluster import Cluster
 
@@ -115,6 +120,37 @@ def make_slurm(slurm_site: SlurmSite, tmp_path: Path) -> Iterator[MakeEngine]:
     slurm_site.empty()
 
 
+@pytest.fixture(scope="session")
+def gridengine_site() -> Iterator[GridEngineSite]:
+    """A real Grid Engine."""
+    site = GridEngineSite()
+    try:
+        site.start()
+        yield site
+    finally:
+        site.stop()
+
+
+@pytest.fixture
+def make_gridengine(gridengine_site: GridEngineSite, tmp_path: Path) -> Iterator[MakeEngine]:
+    """Makes Grid Engine engines with the records of the one test."""
+
+    def make(**settings: Any) -> BatchEngine:
+        return GridEngine(
+            {
+                "command_folder": str(gridengine.COMMANDS),
+                "environment": gridengine_site.environment,
+                "grace_seconds": 0.5,
+                "record_wait_seconds": 3,
+                **settings,
+            },
+            tmp_path / "engine",
+        )
+
+    yield make
+    gridengine_site.empty()
+
+
 @pytest.fixture
 def make_torque_cluster(tmp_path: Path) -> Iterator[Callable[..., Cluster]]:
     """Makes clusters of the stand-in of Torque; all that they run is ended with the test."""
@@ -134,22 +170,30 @@ def make_torque_cluster(tmp_path: Path) -> Iterator[Callable[..., Cluster]]:
 @pytest.fixture
 def make_torque(make_torque_cluster: Callable[..., Cluster], tmp_path: Path) -> MakeEngine:
     """Makes Torque engines on one cluster with two slots, with the records of the one test."""
-    clusters: list[Cluster] = []
+    return _on_pbs(TorqueEngine, make_torque_cluster, tmp_path, memory_resource="")
+
+
+@pytest.fixture
+def make_openpbs(make_torque_cluster: Callable[..., Cluster], tmp_path: Path) -> MakeEngine:
+    """The same with OpenPBS."""
+    return _on_pbs(OpenPbsEngine, partial(make_torque_cluster, dialect="openpbs"), tmp_path)
+
+
+def _on_pbs(
+    kind: type[PbsEngine], make_cluster: Callable[..., Cluster], folder: Path, **usual: Any
+) -> MakeEngine:
+    nodes = [{"name": "node01", "np": 2, "properties": "fast"}]
+    cluster: Cluster | None = None
 
     def make(**settings: Any) -> BatchEngine:
-        if not clusters:
-            nodes = [{"name": "node01", "np": 2, "properties": "fast"}]
-            clusters.append(make_torque_cluster(nodes=nodes))
-        return TorqueEngine(
-            {
-                "command_folder": str(clusters[0].commands),
-                "grace_seconds": 0.5,
-                "record_wait_seconds": 3,
-                "memory_resource": "",
-                **settings,
-            },
-            tmp_path / "engine",
-        )
+        nonlocal cluster
+        cluster = cluster or make_cluster(nodes=nodes)
+        given = {
+            "command_folder": str(cluster.commands),
+            "grace_seconds": 0.5,
+            "record_wait_seconds": 3,
+        }
+        return kind(given | usual | settings, folder / "engine")
 
     return make
 
@@ -158,7 +202,9 @@ def make_torque(make_torque_cluster: Callable[..., Cluster], tmp_path: Path) -> 
     params=[
         "local",
         pytest.param("slurm", marks=pytest.mark.slow),
+        pytest.param("gridengine", marks=pytest.mark.slow),
         pytest.param("torque", marks=pytest.mark.slow),
+        pytest.param("openpbs", marks=pytest.mark.slow),
     ]
 )
 def make_engine(request: pytest.FixtureRequest) -> MakeEngine:

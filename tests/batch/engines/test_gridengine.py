@@ -1,0 +1,264 @@
+"""What only Grid Engine does, on a real one; and reading what it prints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from batch.engine import Dependency, EngineState, When
+from batch.engines.gridengine import read_qacct, read_qhost, read_qstat
+from ijp.errors import BadRequestError, EngineError, NotFoundError
+
+MARK = "01JBQ6Z9M3X5T7V9W1Y3A5C7E9"
+
+
+def listed(*jobs):
+    """A listing as qstat prints it; each job is (number, state, task, more elements)."""
+    rows = "".join(
+        f"<job_list><JB_job_number>{number}</JB_job_number><JB_name>short</JB_name>"
+        f"<state>{state}</state><queue_name>all.q@n1</queue_name>"
+        f"<JAT_start_time>2026-11-20T17:27:28</JAT_start_time>"
+        f"{f'<tasks>{task}</tasks>' if task else ''}"
+        f"<full_job_name>a.{MARK}</full_job_name>{more}</job_list>"
+        for number, state, task, more in jobs
+    )
+    return f"<?xml version='1.0'?><job_info><queue_info>{rows}</queue_info></job_info>"
+
+
+@pytest.mark.parametrize(
+    ("letters", "more", "expected"),
+    [
+        ("qw", "", EngineState.QUEUED),
+        ("hqw", "", EngineState.HELD),
+        ("hqw", "<predecessor_jobs_req>7</predecessor_jobs_req>", EngineState.QUEUED),
+        ("Eqw", "", EngineState.HELD),
+        ("Rq", "", EngineState.QUEUED),
+        ("t", "", EngineState.RUNNING),
+        ("Rr", "", EngineState.RUNNING),
+        ("dr", "", EngineState.RUNNING),
+        ("hr", "", EngineState.RUNNING),
+        ("s", "", EngineState.SUSPENDED),
+        ("S", "", EngineState.SUSPENDED),
+        ("", "", EngineState.UNKNOWN),
+        ("new", "", EngineState.UNKNOWN),
+    ],
+)
+def test_states_are_translated(letters, more, expected):
+    job = read_qstat(listed(("7", letters, "", more)))["7"]
+    assert job.status.state is expected
+    assert job.tag == MARK
+
+
+def test_each_element_of_an_array_is_a_job():
+    jobs = read_qstat(listed(("7", "r", "1", ""), ("7", "qw", "2", ""), ("8", "r", "", "")))
+    assert set(jobs) == {"7.1", "7.2", "8"}
+    assert jobs["8"].status.node == "n1"
+    assert jobs["8"].status.started == datetime(2026, 11, 20, 17, 27, 28, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no XML", "<job_info>", "<!DOCTYPE x [<!ENTITY e 'x'>]><x>&e"]
+)
+def test_what_is_no_listing_is_an_error(text):
+    with pytest.raises(EngineError, match="cannot read what qstat printed"):
+        read_qstat(text)
+
+
+def accounted(**changes):
+    found = {
+        "hostname": "n1",
+        "jobname": f"a.{MARK}",
+        "jobnumber": "7",
+        "taskid": "undefined",
+        "start_time": "Fri Nov 20 17:29:23 2026",
+        "end_time": "Fri Nov 20 17:29:24 2026",
+        "failed": "0    ",
+        "exit_status": "0                   ",
+        **changes,
+    }
+    return "=" * 62 + "\n" + "".join(f"{name:12} {value}\n" for name, value in found.items())
+
+
+@pytest.mark.parametrize(
+    ("failed", "code", "expected"),
+    [
+        ("0", "3", (3, None, "")),
+        ("100 : assumedly after job", "137", (None, 9, "")),
+        ("37  : qmaster enforced h_rt", "137", (None, None, "wall time limit of the batch system")),
+        (
+            "26  : opening input/output file",
+            "0",
+            (None, None, "the batch system could not run it: opening input/output file"),
+        ),
+    ],
+)
+def test_ends_are_translated(failed, code, expected):
+    status = read_qacct(accounted(failed=failed, exit_status=code))["7"].status
+    assert (status.exit_code, status.signal, status.reason) == expected
+    assert not (status.succeeded and failed != "0")
+    assert status.ended == datetime(2026, 11, 20, 17, 29, 24, tzinfo=UTC)
+
+
+def test_last_record_of_a_job_counts_and_reschedulings_do_not():
+    text = accounted(exit_status="1") + accounted(exit_status="4")
+    text += accounted(failed="25  : rescheduling", exit_status="99")
+    assert read_qacct(text)["7"].status.exit_code == 4
+
+
+def test_garbled_record_hides_no_other():
+    text = accounted(failed="?") + "=====\nrubbish\n" + accounted(jobnumber="8", taskid="3")
+    assert set(read_qacct(text)) == {"8.3"}
+
+
+def test_nodes_are_read():
+    def host(name, state):
+        return (
+            f"<host name='{name}'><hostvalue name='load_avg'>1.07</hostvalue>"
+            "<hostvalue name='mem_total'>23.5G</hostvalue><queue name='all.q'>"
+            "<queuevalue name='slots_used'>3</queuevalue><queuevalue name='slots'>8</queuevalue>"
+            f"<queuevalue name='state_string'>{state}</queuevalue></queue></host>"
+        )
+
+    text = (
+        f"<qhost><host name='global'/>{host('n1', '')}{host('n2', 'd')}{host('n3', 'au')}</qhost>"
+    )
+    first, second, third = read_qhost(text)
+    assert (first.slots, first.slots_used, first.load, first.online) == (8, 3, 1.07, True)
+    assert first.memory_bytes == int(23.5 * 2**30)
+    assert (second.online, second.state, third.online) == (False, "d", False)
+
+
+@pytest.mark.slow
+class TestRealGridEngine:
+    """On the Grid Engine of the tests."""
+
+    def test_specs_that_agree_are_one_array_of_which_each_is_its_own_job(
+        self, make_gridengine, make_spec, wait_for
+    ):
+        engine = make_gridengine()
+        specs = [make_spec("sh", "-c", f"echo {n}; exit {n}") for n in range(4)]
+        batch_ids = engine.submit_many(specs)
+        assert len({batch_id.partition(".")[0] for batch_id in batch_ids}) == 1
+        for number, (batch_id, spec) in enumerate(zip(batch_ids, specs, strict=True)):
+            assert wait_for(engine, batch_id).exit_code == number
+            assert spec.stdout.read_text() == f"{number}\n"
+
+    def test_one_element_is_held_and_another_cancelled(self, make_gridengine, make_spec, wait_for):
+        engine = make_gridengine()
+        busy = engine.submit(replace(make_spec("sleep", "1000", cores=2), name="busy"))
+        wait_for(engine, busy, EngineState.RUNNING)
+        held, cancelled, runs = engine.submit_many([make_spec("true") for _ in range(3)])
+        engine.hold(held)
+        engine.cancel(cancelled)
+        engine.cancel(busy)
+        assert wait_for(engine, runs).succeeded
+        statuses = engine.status([held, cancelled])
+        assert statuses[held].state is EngineState.HELD
+        assert statuses[cancelled].reason == "cancelled"
+        engine.release(held)
+        assert wait_for(engine, held).succeeded
+
+    def test_job_waits_until_another_has_ended_and_for_nothing_else(
+        self, make_gridengine, make_spec, wait_for
+    ):
+        engine = make_gridengine()
+        first = engine.submit(make_spec("sh", "-c", "sleep 2; exit 1"))
+        after = (Dependency(batch_id=first, when=When.ENDED),)
+        second = engine.submit(replace(make_spec("true"), after=after))
+        assert engine.status([second])[second].state is EngineState.QUEUED
+        ended = [wait_for(engine, one).ended for one in (first, second)]
+        assert ended == sorted(ended)
+        third = engine.submit(make_spec("sleep", "1000"))
+        with pytest.raises(BadRequestError, match="not until it has succeeded"):
+            engine.submit(replace(make_spec("true"), after=(Dependency(batch_id=third),)))
+
+    def test_job_is_suspended_and_resumed(self, make_gridengine, make_spec, wait_for):
+        engine = make_gridengine()
+        spec = make_spec("sh", "-c", "while ! [ -e go ]; do sleep 0.05; done")
+        batch_id = engine.submit(spec)
+        wait_for(engine, batch_id, EngineState.RUNNING)
+        engine.suspend(batch_id)
+        wait_for(engine, batch_id, EngineState.SUSPENDED)
+        (spec.folder / "go").touch()
+        engine.resume(batch_id)
+        assert wait_for(engine, batch_id).succeeded
+
+    def test_exit_codes_that_reschedule_or_hold_are_the_programs_own(
+        self, make_gridengine, make_spec, wait_for
+    ):
+        engine = make_gridengine(requeue=True)
+        for code in (99, 100):
+            batch_id = engine.submit(make_spec("sh", "-c", f"exit {code}"))
+            assert wait_for(engine, batch_id).exit_code == code
+
+    def test_requeued_job_runs_again_with_empty_outputs(
+        self, make_gridengine, make_spec, wait_for, wait_until
+    ):
+        engine = make_gridengine(requeue=True)
+        spec = make_spec(
+            "sh", "-c", "echo run | tee -a runs; while ! [ -e go ]; do sleep 0.1; done"
+        )
+        batch_id = engine.submit(spec)
+        runs = spec.folder / "runs"
+        wait_until(lambda: runs.exists() and runs.read_text() == "run\n")
+        engine.requeue(batch_id)
+        wait_until(lambda: runs.read_text() == "run\nrun\n", seconds=60)
+        (spec.folder / "go").touch()
+        assert wait_for(engine, batch_id).succeeded
+        assert spec.stdout.read_text() == "run\n"
+
+    def test_node_is_set_offline_and_online_again(self, make_gridengine):
+        engine = make_gridengine()
+        engine.set_offline("localhost", "ignored here")
+        try:
+            assert [one.online for one in engine.nodes()] == [False]
+        finally:
+            engine.set_online("localhost")
+        assert [one.online for one in engine.nodes()] == [True]
+        for name in ("n4", "*", "-x"):
+            with pytest.raises(NotFoundError):
+                engine.set_offline(name, "x")
+
+    @pytest.mark.parametrize(
+        ("limits", "named"),
+        [
+            ({"queue": "nope.q"}, "unknown queue"),
+            ({"features": ("quantum",)}, "unknown resource"),
+            ({"account": "nobody.knows"}, "(?i)project"),
+            ({"nodes": 2}, "nodes=2"),
+        ],
+    )
+    def test_what_grid_engine_cannot_give_is_refused_for_good(
+        self, make_gridengine, make_spec, limits, named
+    ):
+        engine = make_gridengine()
+        spec = make_spec("true", **limits)
+        with pytest.raises(BadRequestError, match=named):
+            engine.submit(spec)
+        assert engine.find([spec.mark]) == {}
+
+    def test_amounts_are_counted_for_each_slot(
+        self, make_gridengine, make_spec, wait_for, gridengine_site
+    ):
+        engine = make_gridengine(memory_resource="mem_free")
+        limits = {"cores": 2, "memory_mib": 101, "virtual_memory_mib": 4001, "wall_seconds": 30}
+        batch_id = engine.submit(make_spec("sleep", "1000", **limits))
+        told = gridengine_site.run("qstat", "-j", batch_id.partition("/")[0])
+        assert "h_rt=90" in told
+        assert "h_vmem=2001M" in told
+        assert "mem_free=51M" in told
+        assert "smp range: 2" in told
+        engine.cancel(batch_id)
+
+    def test_submission_that_was_cut_short_is_found_again(
+        self, make_gridengine, make_spec, wait_for, tmp_path
+    ):
+        engine = make_gridengine()
+        specs = [replace(make_spec("sleep", "1000"), name="alone")]
+        specs += [make_spec("sleep", "1000") for _ in range(2)]
+        batch_ids = engine.submit_many(specs)
+        for path in (tmp_path / "engine" / "jobs").glob("*/id"):
+            path.unlink()
+        assert make_gridengine().submit_many(specs) == batch_ids
