@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from datastore.app import scrub_of, sweep_of
+from datastore.tiers.cli import commands as tier_commands
 from servicekit.cli import SETTINGS
 from servicekit.embedded import Process
 
@@ -62,5 +63,8 @@ def scrub(settings_file: Path, days: float) -> None:
     if found.faults:
         sys.exit(1)
 
+
+for command in tier_commands:
+    datastore.add_command(command)
 
 commands: list[click.Command] = [datastore]

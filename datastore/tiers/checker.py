@@ -22,6 +22,7 @@ from servicekit.database import writing
 log = logging.getLogger(__name__)
 
 _NAME = "datasets"
+_AT_A_TIME = 20
 
 Checksums = Callable[[int], Mapping[int, str | None]]
 """By datafile id the CRC-32 in hexadecimal that the catalog has, for a dataset's id."""
@@ -48,7 +49,7 @@ class Checker:
     ) -> None:
         self._engine = engine
         self._worker = worker
-        self._at_a_time = at_a_time
+        self._at_a_time = at_a_time or _AT_A_TIME
         self._checksums = checksums
 
     def run(self) -> list[Fault]:

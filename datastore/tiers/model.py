@@ -30,6 +30,7 @@ class TierItem(Base):
         in_main: All of it is in the main storage. Set to false before the first file goes, and
             to true when the last one is back.
         in_archive: The archive has a copy, of ``archive_bytes``.
+        archive_files: SHA-256 of the locations that are in a dataset's copy.
         unwritten: The archive has not what the main storage has, so this must not be archived.
         touched: When it was last stored, restored or read, to the hour.
         serial: Counts the changes, so that a write knows whether there was one meanwhile.
@@ -56,6 +57,7 @@ class TierItem(Base):
     in_main: Mapped[bool] = mapped_column(default=True)
     in_archive: Mapped[bool] = mapped_column(default=False)
     archive_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    archive_files: Mapped[str | None] = mapped_column(String(64))
     unwritten: Mapped[bool] = mapped_column(default=True)
     touched: Mapped[datetime]
     serial: Mapped[int] = mapped_column(BigInteger, default=0)

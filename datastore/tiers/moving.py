@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,14 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Runti
 
 Contents = Callable[[int], Sequence[SelectedDatafile] | None]
 """The datafiles of a dataset that have content; None if there is no such dataset any more."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the archive has of a dataset; ``files`` is the digest of the files' locations."""
+
+    size: int
+    files: str
 
 
 @dataclass(frozen=True)
@@ -59,11 +68,11 @@ class Mover:
                 log.warning("Datafile %d: its location is not of its dataset", one.id)
         return list(by_location.values())
 
-    def write_dataset(self, dataset_id: int) -> int | None:
+    def write_dataset(self, dataset_id: int) -> Written | None:
         """Put a dataset into the archive, in place of what is there of it.
 
         Gives:
-            Bytes of the zip; None if the dataset has no files, and so the archive nothing of it.
+            What is in the archive; None if the dataset has no files, and so the archive nothing.
 
         Raises:
             NotFoundError: A file is not in the main storage; the archive is left as it is.
@@ -85,7 +94,7 @@ class Mover:
         kept = self.archive.size(key)
         if kept != size:
             raise InternalError(f"the archive has {kept} of {size} bytes of dataset {key}")
-        return size
+        return Written(size, digest_of(files))
 
     def _pack(self, files: Sequence[SelectedDatafile], target: BinaryIO) -> None:
         """Zip files; each is found again by its location, which is the comment beside it."""
@@ -166,9 +175,9 @@ class Mover:
         except NotFoundError:
             return False
 
-    def drop_dataset(self, dataset_id: int) -> None:
-        """Remove all files of a dataset from the main storage."""
-        for one in self.files_of(dataset_id):
+    def drop(self, files: Iterable[SelectedDatafile]) -> None:
+        """Remove files from the main storage."""
+        for one in files:
             self.storage.delete(one.location)
 
     def write_file(self, location: str) -> int:
@@ -213,6 +222,12 @@ class Mover:
         self.spool.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryFile(dir=self.spool) as file:
             yield file
+
+
+def digest_of(files: Iterable[SelectedDatafile]) -> str:
+    """One text for a set of files, by which another set is told apart."""
+    text = "\n".join(sorted(one.location for one in files))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @contextmanager

@@ -77,6 +77,7 @@ class Taken:
     in_archive: bool
     unwritten: bool
     archive_bytes: int | None
+    archive_files: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,12 +293,13 @@ class Queue:
         with self._engine.connect() as connection:
             return bool(connection.scalar(query))
 
-    def written(self, owner: str, taken: Taken, size: int) -> bool:
+    def written(self, owner: str, taken: Taken, size: int, files: str | None = None) -> bool:
         """Say that the archive has all that there was when the write was taken up."""
         return self._changed(
             self._ended(owner, taken).values(
                 in_archive=True,
                 archive_bytes=size,
+                archive_files=files,
                 unwritten=and_(TierItem.unwritten, TierItem.serial != taken.serial),
             )
         )
@@ -498,6 +500,7 @@ def _taken(row: Row[Any]) -> Taken:
         in_archive=row.in_archive,
         unwritten=row.unwritten,
         archive_bytes=row.archive_bytes,
+        archive_files=row.archive_files,
     )
 
 

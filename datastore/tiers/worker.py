@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy.exc import SQLAlchemyError
 
 from datastore.tiers.locks import Hold, Locks
-from datastore.tiers.moving import Mover
+from datastore.tiers.moving import Mover, Written, digest_of
 from datastore.tiers.queue import MOST_TRIES, Queue, Taken, pause_after
 from datastore.tiers.states import Operation, Unit
 from ijp.errors import DataNotOnlineError, NotFoundError, PortalError, UnavailableError
@@ -133,18 +133,18 @@ class Worker:
             self.queue.done(owner, taken)
             return
         if self.queue.unit is Unit.DATASET:
-            size = self.mover.write_dataset(thing.dataset_id)
+            written = self.mover.write_dataset(thing.dataset_id)
         else:
-            size = self._written_file(taken)
-        if size is None:
+            written = self._written_file(taken)
+        if written is None:
             self.queue.forget(owner, taken)
         else:
-            self.queue.written(owner, taken, size)
-            log.info("%s written to the archive, %d bytes", thing.key, size)
+            self.queue.written(owner, taken, written.size, written.files)
+            log.info("%s written to the archive, %d bytes", thing.key, written.size)
 
-    def _written_file(self, taken: Taken) -> int | None:
+    def _written_file(self, taken: Taken) -> Written | None:
         try:
-            return self.mover.write_file(taken.thing.key)
+            return Written(self.mover.write_file(taken.thing.key), "")
         except NotFoundError:
             if taken.in_archive:
                 raise
@@ -152,25 +152,34 @@ class Worker:
             return None
 
     def _archive(self, taken: Taken) -> None:
-        owner, key = self.locks.owner, taken.thing.key
+        owner, thing = self.locks.owner, taken.thing
+        is_dataset = self.queue.unit is Unit.DATASET
+        files = self.mover.files_of(thing.dataset_id) if is_dataset else []
         if taken.in_main:
-            self._require_kept(taken)
+            self._require_kept(taken, digest_of(files) if is_dataset else "")
             if self.queue.is_unsettled(taken.thing.dataset_id):
                 raise PostponedError("an upload or removal in the dataset has not ended")
             if not self.queue.go_offline(owner, taken):
                 self._write_first(taken)
                 return
-        self._drop(taken)
+        if is_dataset:
+            self.mover.drop(files)
+        else:
+            self.mover.storage.delete(thing.key)
         self.queue.done(owner, taken)
-        log.info("%s is in the archive only", key)
+        log.info("%s is in the archive only", thing.key)
 
-    def _require_kept(self, taken: Taken) -> None:
-        """See that the archive really has what it is said to have."""
-        if taken.in_archive and not taken.unwritten:
-            kept = self.mover.archive.size(taken.thing.key)
-            if kept is None or kept != taken.archive_bytes:
-                log.error("the archive has lost %s; it is written again", taken.thing.key)
-                self.queue.lost(taken.thing.key)
+    def _require_kept(self, taken: Taken, files: str) -> None:
+        """See that the archive really has what it is said to have, and all that is there now."""
+        if not taken.in_archive or taken.unwritten:
+            return
+        key = taken.thing.key
+        if self.mover.archive.size(key) != taken.archive_bytes:
+            log.error("the archive has lost %s; it is written again", key)
+            self.queue.lost(key)
+        elif taken.archive_files != files:
+            log.warning("the catalog has other files of %s now; it is written again", key)
+            self.queue.lost(key)
 
     def _write_first(self, taken: Taken) -> None:
         """What the archive has not, all of it, stays in the main storage until it has."""
@@ -180,7 +189,7 @@ class Worker:
 
     def _drop(self, taken: Taken) -> None:
         if self.queue.unit is Unit.DATASET:
-            self.mover.drop_dataset(taken.thing.dataset_id)
+            self.mover.drop(self.mover.files_of(taken.thing.dataset_id))
         else:
             self.mover.storage.delete(taken.thing.key)
 

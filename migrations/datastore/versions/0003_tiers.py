@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("in_main", sa.Boolean(), nullable=False),
         sa.Column("in_archive", sa.Boolean(), nullable=False),
         sa.Column("archive_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("archive_files", sa.String(length=64), nullable=True),
         sa.Column("unwritten", sa.Boolean(), nullable=False),
         sa.Column("touched", sa.DateTime(timezone=True), nullable=False),
         sa.Column("serial", sa.BigInteger(), nullable=False),

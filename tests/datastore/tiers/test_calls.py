@@ -21,7 +21,7 @@ def make(facility_site, more: str = ""):
     return facility_site(more=ARCHIVE.format(more=more))
 
 
-@pytest.fixture(params=["dataset", "datafile"])
+@pytest.fixture(params=["dataset", pytest.param("datafile", marks=pytest.mark.slow)])
 def unit(request) -> str:
     return request.param
 
