@@ -83,7 +83,8 @@ class TorqueEngine(PbsEngine):
         super().__init__(settings, folder)
         self._accounting: AccountingFiles | None = None
         if self.settings.own["accounting_folder"]:
-            self._accounting = AccountingFiles(Path(self.settings.own["accounting_folder"]))
+            files = Path(self.settings.own["accounting_folder"])
+            self._accounting = AccountingFiles(files, is_ours=self.tag_in)
             self.capabilities = self.capabilities | {Capability.ACCOUNTING}
         self._sees_all = False
 

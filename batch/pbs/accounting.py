@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import re
 import stat
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -26,6 +26,18 @@ _FILE = re.compile(r"[0-9]{8}")
 _MOST_AT_ONCE = 1 << 26
 # Begun, ended, deleted by somebody, aborted by the server, queued, requeued.
 _KINDS = frozenset("SEDAQR")
+_KEPT = {
+    "jobname",
+    "Exit_status",
+    "start",
+    "end",
+    "exec_host",
+    "resources_used.cput",
+    "resources_used.mem",
+    "Resource_List.walltime",
+    "Resource_List.cput",
+    "Resource_List.vmem",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +80,22 @@ class AccountingFiles:
         folder: ``server_priv/accounting``, with a file of each day.
     """
 
-    def __init__(self, folder: Path, most_days: int = 8) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        is_ours: Callable[[str], object] = bool,
+        most_days: int = 8,
+    ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            is_ours: Whether to remember a job of this name. Of others nothing is kept as soon as
+                they have begun; a record of a deletion has no name.
+            most_days: How many of the last days are read.
+        """
         self.folder = folder
+        self._is_ours = is_ours
         self._most_days = most_days
         self._read_to: dict[str, int] = {}
         self._last: dict[str, list[Record]] = {}
@@ -82,6 +108,9 @@ class AccountingFiles:
     def _read_on(self) -> None:
         for path in self._files():
             for record in self._new_records(path):
+                if "jobname" in record.values and not self._is_ours(record.values["jobname"]):
+                    self._last.pop(record.id, None)
+                    continue
                 if record.kind == "Q" or record.id not in self._last:
                     self._last[record.id] = []
                 self._last[record.id].append(record)
@@ -111,7 +140,9 @@ class AccountingFiles:
                     for line in content[:end].decode("utf-8", "replace").splitlines():
                         record = read_line(line)
                         if record is not None and record.kind in _KINDS:
-                            yield record
+                            kept = record.values.keys() & _KEPT
+                            values = {name: record.values[name] for name in kept}
+                            yield replace(record, values=values)
         except OSError as error:
             log.warning("%s cannot be read: %s", path, error)
         self._read_to[path.name] = begin

@@ -94,7 +94,7 @@ class PbsEngine(CommandEngine):
         if len(self._tags) > _REMEMBERED:
             self._tags = {}
         self._tags.update((job.id, tag) for job in jobs if (tag := self.tag_in(job.name)))
-        self._jobs = {job.id: job for job in jobs}
+        self._jobs = {job.id: job for job in jobs if job.id in self._tags}
         return {job.id: self._listed(job) for job in jobs}
 
     def _listed(self, job: PbsJob) -> ListedJob:

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _ID = re.compile(r"<Job_Id>([^<]{1,200})</Job_Id>")
 _START = re.compile(r'\s*(<\?xml version="1\.0"[^<>]*\?>)?\s*<Data>')
+_XML = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
 _DEEPEST = 8
 # pbsnodes -a; "down,offline,MOM-list-not-sent" are three.
 _AWAY = {"down", "offline", "unknown", "state-unknown", "MOM-list-not-sent"}
@@ -78,9 +79,8 @@ def _job(record: str) -> PbsJob | None:
 
 
 def _values(record: str) -> dict[str, str] | None:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     try:
-        root = etree.fromstring(record.encode("utf-8", "replace"), parser)
+        root = etree.fromstring(record.encode("utf-8", "replace"), _XML)
     except (etree.XMLSyntaxError, ValueError):
         return None
     return dict(_flat(root, "", 0))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -551,3 +554,25 @@ def test_output_of_the_job_is_not_that_of_torque(engine, make_spec, wait_for):
     assert (spec.stdout.read_text(), spec.stderr.read_text()) == ("out\n", "err\n")
     end = json.loads((record_of(engine, spec.mark) / "end.json").read_text())
     assert end["exit_code"] == 0
+
+
+@pytest.mark.parametrize("proxy", [False, True], ids=["as the account", "qsub -P"])
+def test_job_runs_as_the_account_it_is_given(
+    make_torque_cluster, make_engine_on, make_spec, wait_for, tmp_path, proxy
+):
+    account = pwd.getpwnam("nobody")
+    for place in (tmp_path, *tmp_path.parents):
+        if place.stat().st_uid == os.getuid() and place != Path("/"):
+            place.chmod(place.stat().st_mode | 0o011)
+    cluster = make_torque_cluster(python="/usr/bin/python3", caller=None)
+    engine = make_engine_on(cluster, python="/usr/bin/python3", proxy=proxy)
+    spec = replace(make_spec("sh", "-c", "id -un; id -Gn; umask"), run_as="nobody")
+    spec = replace(spec, stdout=spec.folder / "out", stderr=spec.folder / "err")
+    os.chown(spec.folder, account.pw_uid, account.pw_gid)
+    status = wait_for(engine, engine.submit(spec))
+    assert status.succeeded, status
+    assert spec.stdout.read_text() == "nobody\nnogroup\n0077\n"
+    job = cluster.jobs()[0]
+    assert (job["euser"], job.get("proxy_user")) == ("nobody", "nobody" if proxy else None)
+    with pytest.raises(BadRequestError, match="no account of this machine: 'no-such-user'"):
+        engine.submit(replace(make_spec("true"), run_as="no-such-user"))

@@ -66,6 +66,13 @@ def test_first_of_two_values_counts():
     assert record.values["Exit_status"] == "7"
 
 
+def test_jobs_of_others_are_not_remembered(tmp_path):
+    (tmp_path / "20261120").write_text("\n".join(LINES) + "\n")
+    files = AccountingFiles(tmp_path, is_ours=lambda name: name == "acctdel")
+    ids = ["5933.head", "5934.head", "5935.head", "5938.head"]
+    assert set(files.of(ids)) == {"5934.head", "5935.head"}  # the second never began
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -24,15 +24,26 @@ class Cluster:
         accounting: The folder with the accounting files.
     """
 
-    def __init__(self, folder: Path, **config: Any) -> None:
+    def __init__(self, folder: Path, *, python: str = sys.executable, **config: Any) -> None:
+        """Make the folder.
+
+        Args:
+            python: Runs the commands, for whoever runs them.
+            config: What is otherwise than in ``store.DEFAULTS``.
+        """
         folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o777)
         self.folder = folder
+        self._python = python
         self.commands = folder / "bin"
         self.accounting = folder / "accounting"
         self._config = config
         self._write("config.json", config)
+        before = os.umask(0)
+        (folder / "state.sqlite").touch(mode=0o666)
         self._store = Store(folder)
         self._store.create()
+        os.umask(before)
         self._process: subprocess.Popen[bytes] | None = None
         self.commands.mkdir(exist_ok=True)
         for name in COMMANDS:
@@ -106,7 +117,7 @@ class Cluster:
     def _write_command(self, name: str) -> None:
         path = self.commands / name
         path.write_text(
-            f"#!{sys.executable} -SE\nimport os, sys\nfrom pathlib import Path\n"
+            f"#!{self._python} -SE\nimport os, sys\nfrom pathlib import Path\n"
             f"sys.path.insert(0, {str(_ROOT)!r})\n"
             "from tests.peers.torque.client import main\n"
             f"code = main({name!r}, Path({str(self.folder)!r}), sys.argv[1:])\n"

@@ -332,6 +332,7 @@ def _end_session(running: Running) -> None:
 
 def main(folder: Path) -> None:
     """Run until SIGTERM."""
+    os.umask(0)
     ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     stopping: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: stopping.append(number))
