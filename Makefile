@@ -1,8 +1,8 @@
 # Everything sets itself up: `make demo`, `make test`.
 PYTHON ?= python3
 VENV := .venv
-# Tests at a time.
-JOBS ?= 2
+# Tests at a time; most wait for something now and then.
+JOBS ?= 3
 BIN := $(VENV)/bin
 # Debian packages that the demo and the tests need and pip cannot give.
 DEBIAN_DEMO := python3-venv

@@ -43,6 +43,13 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Leave PostgreSQL out of the quick part, which knows SQLite only."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    if "postgresql" in parameters.values():
+        item.add_marker(pytest.mark.slow)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the files with the longest tests go first."""

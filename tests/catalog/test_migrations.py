@@ -15,6 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from catalog.model import Base, DatasetType, Facility, ParameterType, Study
 from servicekit import database
 
+pytestmark = pytest.mark.slow
+
 STAMPS = {
     "create_id": "t/a",
     "create_time": datetime(2026, 1, 1, tzinfo=UTC),

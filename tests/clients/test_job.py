@@ -18,6 +18,8 @@ import pytest
 from ijp.errors import BadRequestError
 from ijp.job import Parameter, safe_name
 
+pytestmark = pytest.mark.slow
+
 _HEAD = "#!/usr/bin/env python3\nimport subprocess, sys\nfrom ijp.job import *\n"
 
 

@@ -11,6 +11,8 @@ from jobdefs.job_type import JobOption, JobType, Kind, OptionType
 from portal.classic_parameters import parse
 from portal.states import State
 
+pytestmark = pytest.mark.slow
+
 JM = "/ijp/rest/jm"
 
 

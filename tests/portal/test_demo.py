@@ -16,6 +16,8 @@ from portal.demo import DemoError, fill_drop_folder
 from portal.demo_server import Address
 from tests.portal_site import supervised
 
+pytestmark = pytest.mark.slow
+
 IJPD = Path(sys.executable).with_name("ijpd")
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from portal.checkpoints import STEPS
 
+pytestmark = pytest.mark.slow
+
 _CHILD = Path(__file__).parent / "dispatch_until.py"
 
 

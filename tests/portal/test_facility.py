@@ -19,6 +19,8 @@ from servicekit.service import services
 from servicekit.settings import SettingsError
 from tests.portal_site import copy
 
+pytestmark = pytest.mark.slow
+
 IJPD = Path(sys.executable).with_name("ijpd")
 
 

@@ -10,6 +10,8 @@ import requests
 
 from ijp.errors import BadRequestError, NotAuthorizedError, NotFoundError, ValidationFailedError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def portal(make_portal):

@@ -22,6 +22,8 @@ from ijp.job import Job, Parameter
 from portal import job_folder
 from portal.gateway import Gateway
 
+pytestmark = pytest.mark.slow
+
 
 class Played:
     """A job that waits while a test plays its part with its token."""

@@ -12,6 +12,8 @@ import pytest
 from ijp.errors import ConflictError, NotFoundError
 from portal import job_folder
 
+pytestmark = pytest.mark.slow
+
 
 def output(portal, job, stream="out", user="ana"):
     return b"".join(portal.user(user).output(job["id"], stream=stream))

@@ -20,6 +20,8 @@ from servicekit.settings import SettingsError
 from tests import openid
 from tests.portal_site import Portal, copy, running
 
+pytestmark = pytest.mark.slow
+
 _START = "/login/single-sign-on"
 _CATALOG = """
 [catalog.authenticator_settings.oidc]

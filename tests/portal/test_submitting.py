@@ -23,6 +23,8 @@ from portal.model import JobRow
 from portal.planning import Request
 from portal.sessions import User
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def idle(make_portal):

@@ -17,6 +17,8 @@ from portal.model import JobRow
 from portal.moments import now
 from portal.provenance_record import ProvenanceRecord
 
+pytestmark = pytest.mark.slow
+
 
 class Trouble:
     """A method that fails until it is mended; then it is what it was."""

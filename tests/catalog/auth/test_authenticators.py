@@ -18,6 +18,8 @@ from ijp.errors import BadRequestError, ConflictError, NotAuthenticatedError, No
 from servicekit.plugins import PluginError, available
 from servicekit.settings import SettingsError
 
+pytestmark = pytest.mark.slow
+
 GOOD = {
     "anon": ({}, "anon/anon"),
     "db": ({"username": "ana", "password": "long enough"}, "db/ana"),

@@ -25,6 +25,8 @@ from catalog.events.sending import sender_for
 from catalog.events.settings import Webhook
 from catalog.events.turn import turn
 
+pytestmark = pytest.mark.slow
+
 KEY = b"k" * 32
 FAST = Pace(look=0.02, after_fault=0.05, first_wait=0.02, longest_wait=0.2, tidy=0.1)
 

@@ -16,6 +16,8 @@ from ijp.errors import (
     ValidationFailedError,
 )
 
+pytestmark = pytest.mark.slow
+
 ANA = Caller("simple/ana")
 ROOT = Caller("simple/root", is_root=True)
 FACILITY = ["Facility(name:0)", '"F"', ""]

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from catalog.port import header
 from catalog.query.schema import Entity, entities
 
+pytestmark = pytest.mark.slow
+
 _SETTINGS = settings(
     max_examples=int(os.environ.get("IJP_EXAMPLES", "30")),
     suppress_health_check=list(HealthCheck),

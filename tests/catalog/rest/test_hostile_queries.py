@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.slow
+
 _WORDS = st.sampled_from(
     re.findall(
         r"\S+",

@@ -17,6 +17,8 @@ from schemathesis.specs.openapi.checks import (
 from catalog.rest import openapi
 from servicekit.embedded import Process
 
+pytestmark = pytest.mark.slow
+
 CHECKS = [
     status_code_conformance,
     content_type_conformance,

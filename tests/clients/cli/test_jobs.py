@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 IJP = Path(sys.executable).with_name("ijp")
 
 

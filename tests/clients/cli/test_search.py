@@ -8,6 +8,8 @@ import pytest
 
 from ijp.query import query
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def three(portal):
