@@ -52,7 +52,10 @@ def place(content: BinaryIO, path: Path, root: Path, *, link: bool) -> None:
 
 
 def _make_way(part: Path) -> None:
-    part.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    while not part.parent.is_dir():
+        # Who removes something else may remove a folder that is empty just now.
+        with suppress(FileNotFoundError):
+            part.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     part.unlink(missing_ok=True)
 
 
