@@ -33,6 +33,8 @@ _FEATURE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _KILLED = re.compile(r"=>> PBS: job killed: (.{1,200})")
 _REMEMBERED = 200_000
+# With the mark and an element's number this makes 64, which Torque was seen to take.
+_LABEL_LENGTH = 30
 _CHANGES = {"qdel", "qhold", "qrls", "qalter", "qrerun", "qsig"}
 
 
@@ -201,7 +203,8 @@ class PbsEngine(CommandEngine):
         log = self.log_path(request)
         if re.search(r"[,\s:$]", log):
             raise BadRequestError(f"a file that qsub cannot be told: {log!r}")
-        arguments = ["qsub", "-N", f"{request.label}.{request.tag}", "-j", "oe", "-o", log]
+        label = request.label[:_LABEL_LENGTH].rstrip("._-")
+        arguments = ["qsub", "-N", f"{label}.{request.tag}", "-j", "oe", "-o", log]
         if asked.queue is not None:
             arguments += ["-q", asked.queue]
         if asked.account is not None:
