@@ -180,3 +180,48 @@ def test_foreign_data_cannot_be_asked_for(portal, archived):
     token = page.partition('name="csrf_token" value="')[2].partition('"')[0]
     answer = browser.post(f"/datasets/{id}/restore", data={"csrf_token": token})
     assert answer.status_code == 404
+
+
+_LATE = """#!/usr/bin/env python3
+import pathlib, time
+from ijp.job import run
+
+def main(job):
+    print("started", flush=True)
+    while not pathlib.Path("{signal}").exists():
+        time.sleep(0.05)
+    for dataset in job.datasets:
+        for path in job.fetch(dataset).iterdir():
+            print(path.read_text())
+
+run(main)
+"""
+
+
+@pytest.mark.slow
+def test_a_running_job_waits_for_data_that_went_meanwhile(portal, work, tmp_path):
+    id = portal.dataset("one", files={"a.txt": b"hello"})
+    work()
+    signal = tmp_path / "signal"
+    program = portal.services.settings.programs_folder / "work"
+    program.write_text(_LATE.format(signal=signal))
+    (job,) = portal.user().submit("work", dataset_ids=[id])
+
+    def output() -> bytes:
+        return b"".join(portal.user().output(job["id"]))
+
+    with dispatching(portal):
+        until = time.monotonic() + 60
+        while b"started" not in output():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        as_root(portal).archive(Selection(dataset_ids=[id]))
+        work()
+        assert as_root(portal).status(Selection(dataset_ids=[id])) == "ARCHIVED"
+        signal.touch()
+        while as_root(portal).status(Selection(dataset_ids=[id])) == "ARCHIVED":
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        work()
+        portal.completed(job)
+    assert output() == b"started\nhello\n"

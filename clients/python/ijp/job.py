@@ -34,7 +34,13 @@ from urllib.parse import quote
 
 from ijp.catalog import format_date
 from ijp.datastore import Content, Sent
-from ijp.errors import BadRequestError, InternalError, PortalError, UnavailableError
+from ijp.errors import (
+    BadRequestError,
+    DataNotOnlineError,
+    InternalError,
+    PortalError,
+    UnavailableError,
+)
 from ijp.portal import read_error
 from ijp.transport import Transport, blocks_of, http_session, json_of
 
@@ -43,6 +49,7 @@ _BLOCK = 1 << 20
 _CONNECT_ATTEMPTS = 40
 """For some minutes: a portal that is being restarted shall not cost a job of hours."""
 _FETCH_ATTEMPTS = 5
+_RECALL_SECONDS = 2.0
 _UPLOAD_TIMEOUT_SECONDS = 3600
 _PROGRESS_EVERY_SECONDS = 0.5
 
@@ -147,6 +154,8 @@ class Job:
     def fetch_file(self, file: InputFile, path: Path | None = None) -> Path:
         """Copy one input file; give where it is, which is a place of its own if none is given.
 
+        One that went to the archive meanwhile is waited for.
+
         Raises:
             InternalError: Fewer bytes came than the catalog says there are.
             UnavailableError: The connection broke again and again.
@@ -154,11 +163,16 @@ class Job:
         place = path or self.folder / "inputs" / f"file {file.id}" / safe_name(file.name)
         place.parent.mkdir(parents=True, exist_ok=True)
         with place.open("wb") as target:
-            for failures in range(1, _FETCH_ATTEMPTS + 1):
+            failures = 0
+            while True:
                 try:
                     self._receive(file, target)
                     break
+                except DataNotOnlineError:
+                    # It has been asked for by now; how long a job may take is limited elsewhere.
+                    time.sleep(_RECALL_SECONDS)
                 except UnavailableError:
+                    failures += 1
                     if failures == _FETCH_ATTEMPTS:
                         raise
             size = target.tell()
