@@ -88,8 +88,8 @@ class OpenPbsEngine(PbsEngine):
             asked["cput"] = str(resources["cpu_seconds"])
         return asked
 
-    def read_jobs(self, ids: Sequence[str] = ()) -> list[PbsJob]:
-        return read_jobs(self.run(["qstat", "-t", "-f", "-F", "json", *ids]).stdout)
+    def read_jobs(self) -> list[PbsJob]:
+        return read_jobs(self.run(["qstat", "-t", "-f", "-F", "json"]).stdout)
 
     def status_of(self, job: PbsJob) -> JobStatus:
         return openpbs_status.status(job)

@@ -124,8 +124,8 @@ class TorqueEngine(PbsEngine):
         user = "" if self.settings.own["proxy"] else user
         return super().run(arguments, user=user, keep=keep)
 
-    def read_jobs(self, ids: Sequence[str] = ()) -> list[PbsJob]:
-        return read_jobs(self.run(["qstat", "-t", "-f", "-x", *ids]).stdout)
+    def read_jobs(self) -> list[PbsJob]:
+        return read_jobs(self.run(["qstat", "-t", "-f", "-x"]).stdout)
 
     def status_of(self, job: PbsJob) -> JobStatus:
         return torque_status.status(job)

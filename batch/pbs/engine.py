@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -16,6 +18,8 @@ from batch.pbs.job import JOB_ID, PbsJob, seconds, size_bytes
 from batch.resources import Resources
 from batch.witness import CANCELLED
 from ijp.errors import BadRequestError, ConflictError, EngineError, NotFoundError, PortalError
+
+log = logging.getLogger(__name__)
 
 UNKNOWN_JOB = 153
 """The exit code in both systems; Torque's qhold, qrls and qalter say nothing else about it."""
@@ -64,11 +68,10 @@ class PbsEngine(CommandEngine):
         self._jobs: dict[str, PbsJob] = {}
 
     @abstractmethod
-    def read_jobs(self, ids: Sequence[str] = ()) -> list[PbsJob]:
-        """The jobs of all users, elements of arrays one by one, or these jobs.
+    def read_jobs(self) -> list[PbsJob]:
+        """The jobs of all users, elements of arrays one by one.
 
         Raises:
-            CommandFailedError: Some job is not known.
             EngineError: The system does not answer.
         """
 
@@ -87,9 +90,6 @@ class PbsEngine(CommandEngine):
         if not lines or not _SUBMITTED.fullmatch(lines[-1]):
             raise EngineError(f"qsub printed no job id: {answer.first_line}")
         return lines[-1]
-
-    def refused_for_good(self, answer: Answer) -> bool:
-        return answer.exit_code in self.final_codes
 
     def listing(self) -> dict[str, ListedJob]:
         jobs = self.read_jobs()
@@ -129,7 +129,11 @@ class PbsEngine(CommandEngine):
         try:
             return super().run(arguments, user=user, keep=keep)
         except CommandFailedError as error:
-            if error.answer.exit_code == UNKNOWN_JOB and arguments[0] != "qsub":
+            code, said = error.answer.exit_code, error.answer.first_line
+            if arguments[0] == "qsub" and code in self.final_codes:
+                told = f"{self.name} refuses it, as for {self.final_codes[code]}: {said}"
+                raise BadRequestError(told) from error
+            if arguments[0] in _CHANGES and code == UNKNOWN_JOB:
                 told = f"{arguments[0]}: there is no job {arguments[-1]!r}"
                 raise NotFoundError(f"the batch engine {self.name!r}: {told}") from error
             raise
@@ -147,7 +151,13 @@ class PbsEngine(CommandEngine):
             # If this job is deleted before it runs, those that wait for its success would run.
             for child in _waiting_for_success(job):
                 self.run(["qdel", child], user=self._run_as(mark))
-        super()._act(action, batch_id, mark)
+        try:
+            super()._act(action, batch_id, mark)
+        except NotFoundError:
+            # It has left the queue since it was looked for; how it ended may be known.
+            state = self._status_of(batch_id)[1].state
+            if action != "cancel":
+                raise ConflictError(f"job {batch_id} is {state.value}") from None
         if action == "release":
             self._see_released(batch_id)
 
@@ -159,18 +169,19 @@ class PbsEngine(CommandEngine):
     def _submit_group(self, specs: Sequence[JobSpec]) -> dict[str, str | PortalError]:
         """As the base; a job that can never start, as its parent ended meanwhile, is not left."""
         answers = super()._submit_group(specs)
-        after = specs[0].after
-        taken = [one for one in answers.values() if isinstance(one, str)]
-        if not after or not taken:
+        taken = {mark: one for mark, one in answers.items() if isinstance(one, str)}
+        if not specs[0].after or not taken:
             return answers
         try:
-            self._waited_for(after)
+            self._waited_for(specs[0].after)
         except BadRequestError as error:
-            for batch_id in taken:
-                self.cancel(batch_id)
+            for mark, batch_id in taken.items():
+                with contextlib.suppress(EngineError, NotFoundError):
+                    self.cancel(batch_id)
+                    self._records.remove(mark)
             return dict.fromkeys(answers, error)
         except EngineError:
-            return answers
+            log.warning("what %s wait for could not be looked at", list(taken.values()))
         return answers
 
     def _judge(self, mark: str, told: JobStatus | None) -> JobStatus | None:

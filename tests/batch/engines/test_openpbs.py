@@ -78,7 +78,7 @@ def test_vanished_job_without_history_and_record_is_absent(
     batch_id = engine.submit(spec)
     wait_until(lambda: not cluster.jobs())
     (engine._records.run(spec.mark) / "end.json").unlink()
-    assert engine.status([batch_id]) == {}
+    wait_until(lambda: engine.status([batch_id]) == {})
 
 
 def test_running_job_is_cancelled(engine, make_spec, wait_for):

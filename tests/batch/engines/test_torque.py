@@ -66,6 +66,17 @@ def test_completed_job_that_was_never_seen_completed_is_known_by_its_record(
     assert (status.state, status.exit_code, status.reason) == (EngineState.ENDED, 3, "")
 
 
+def test_job_that_vanishes_before_it_could_be_cancelled_has_ended_as_it_did(
+    cluster, engine, make_spec, wait_for
+):
+    cluster.configure(keep_completed=0)
+    batch_id = engine.submit(make_spec("sh", "-c", "sleep 0.5; exit 3"))
+    wait_for(engine, batch_id, EngineState.RUNNING)
+    cluster.fail(qdel={"kind": "late", "seconds": 3})
+    engine.cancel(batch_id)
+    assert wait_for(engine, batch_id).exit_code == 3
+
+
 def test_vanished_job_that_left_no_record_is_absent(cluster, engine, make_spec, wait_until):
     """Absence is not success."""
     cluster.configure(keep_completed=0)
@@ -73,7 +84,7 @@ def test_vanished_job_that_left_no_record_is_absent(cluster, engine, make_spec, 
     batch_id = engine.submit(spec)
     wait_until(lambda: not cluster.jobs())
     (record_of(engine, spec.mark) / "end.json").unlink()
-    assert engine.status([batch_id]) == {}
+    wait_until(lambda: engine.status([batch_id]) == {})
 
 
 @pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 7", 7)])
@@ -292,6 +303,7 @@ def test_refusal_that_can_pass_is_told_from_one_that_cannot(engine, make_spec, q
     with pytest.raises(kind) as refusal:
         engine.submit(spec)
     assert isinstance(refusal.value, BadRequestError) is (kind is BadRequestError)
+    assert "MSG=" in refusal.value.message
 
 
 def test_too_many_jobs_of_a_user_are_tried_again(cluster, engine, make_spec):

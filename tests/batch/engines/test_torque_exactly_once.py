@@ -63,11 +63,12 @@ def submit_with_kills(folder, kills):
             try:
                 process.wait(random.uniform(0.3, 0.3 + pause) if killed < kills else None)
             except subprocess.TimeoutExpired:
+                killed += 1
+                continue
+            finally:
                 # Only it: a command that it started goes on by itself.
                 process.kill()
                 process.wait()
-                killed += 1
-                continue
         assert process.returncode == 0, (folder / "submitting.log").read_text()
         return killed
 
