@@ -28,10 +28,11 @@ def deliver(store: Store, job: Job) -> str:
             path = path.replace(f"${name}", job["Job_Id" if name == "PBS_JOBID" else "Job_Name"])
         try:
             shutil.copyfile(source, path)
-            os.chmod(path, 0o666 & ~int(job.get("umask", 0o077)))
             account = account_of(store, job["euser"])
-            if account is not None and path != "/dev/null":
-                os.chown(path, account.pw_uid, account.pw_gid)
+            if path != "/dev/null":
+                os.chmod(path, 0o666 & ~int(job.get("umask", 0o077)))
+                if account is not None:
+                    os.chown(path, account.pw_uid, account.pw_gid)
             source.unlink()
         except OSError:
             failed = True
