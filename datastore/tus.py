@@ -13,7 +13,6 @@ import binascii
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn
 
 from flask import Blueprint, Response, current_app, request, url_for
 from werkzeug.http import http_date
@@ -38,8 +37,8 @@ from ijp.errors import (
     NotImplementedHereError,
     PortalError,
 )
+from ijp.tus import VERSION, metadata_header, metadata_of
 
-VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,expiration,checksum,termination"
 DATAFILE_HEADER = "X-Datafile-Id"
 PIECE = "application/offset+octet-stream"
@@ -258,36 +257,14 @@ def _known() -> str:
 
 
 def metadata(header: str) -> dict[str, str]:
-    """Read Upload-Metadata: pairs of a key and base64, between commas.
-
-    ``filename``, which browsers' clients send, stands for ``name``.
+    """Read Upload-Metadata; ``filename``, which browsers' clients send, stands for ``name``.
 
     Raises:
-        BadRequestError: It is not in that form, or has a session, which is for headers only.
+        BadRequestError: It is not in its form, or has a session, which is for headers only.
     """
-    found: dict[str, str] = {}
-    for pair in header.split(",") if header.strip() else []:
-        key, _, encoded = pair.strip().partition(" ")
-        if not key or key in found:
-            raise BadRequestError(f"Upload-Metadata has an empty key, or {key[:40]!r} twice")
-        if key == "sessionId":
-            raise BadRequestError("the session belongs into the header Authorization")
-        try:
-            found[key] = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
-        except (binascii.Error, UnicodeDecodeError) as error:
-            _not_readable(key, error)
+    found = metadata_of(header)
+    if "sessionId" in found:
+        raise BadRequestError("the session belongs into the header Authorization")
     if "filename" in found:
         found.setdefault("name", found.pop("filename"))
     return found
-
-
-def _not_readable(key: str, error: Exception) -> NoReturn:
-    raise BadRequestError(f"Upload-Metadata: {key[:40]} is not base64 of UTF-8") from error
-
-
-def metadata_header(told: object) -> str:
-    """As ``metadata`` reads it."""
-    pairs = dict(told) if isinstance(told, dict) else {}
-    return ",".join(
-        f"{key} {base64.b64encode(str(value).encode()).decode()}" for key, value in pairs.items()
-    )

@@ -16,6 +16,7 @@ from portal.views import (
     help,
     investigation,
     login,
+    pieces,
     run,
 )
 from portal.views import jobs as jobs_pages
@@ -39,5 +40,6 @@ def pages() -> list[Blueprint]:
         investigation.blueprint,
         jobs_pages.blueprint,
         login.blueprint,
+        pieces.blueprint,
         run.blueprint,
     ]

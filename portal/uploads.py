@@ -124,12 +124,7 @@ def put(
         ConflictError: The dataset has a file of that name.
     """
     check_name(name)
-    known = formats(user.catalog, dataset)
-    chosen = format_id or format_for(known, name) or _only(known)
-    if chosen is None:
-        listed = ", ".join(str(one["name"]) for one in known) or "none"
-        text = f"which format is {name!r}? The facility has: {listed}"
-        raise ValidationFailedError(text, fields={"format": [text]})
+    chosen = chosen_format(user, dataset, name, format_id)
     session = services().datastore.session(user.session_id)
     return session.put(
         _blocks(content),
@@ -137,6 +132,23 @@ def put(
         dataset_id=int(dataset["id"]),
         datafile_format_id=chosen,
     )
+
+
+def chosen_format(user: User, dataset: Entity, name: str, format_id: int | None) -> int:
+    """The format that was chosen, or else the one that fits the name.
+
+    Raises:
+        ValidationFailedError: None was, and none fits.
+    """
+    if format_id is not None:
+        return format_id
+    known = formats(user.catalog, dataset)
+    found = format_for(known, name) or _only(known)
+    if found is None:
+        listed = ", ".join(str(one["name"]) for one in known) or "none"
+        text = f"which format is {name!r}? The facility has: {listed}"
+        raise ValidationFailedError(text, fields={"format": [text]})
+    return found
 
 
 def _only(known: list[Entity]) -> int | None:

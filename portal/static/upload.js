@@ -1,6 +1,7 @@
-// Uploads: each file on its own request, with progress, two at a time; a broken one can be tried
-// again. Only whole files appear in the dataset.
+// Uploads: two files at a time, with progress; each can pause, and goes on after an interruption.
+// Only whole files appear in the dataset.
 import { announce } from "./page.js";
+import { Pieces, unfinished } from "./pieces.js";
 
 const AT_ONCE = 2;
 const form = document.getElementById("upload");
@@ -39,7 +40,12 @@ class Upload {
     this.button = document.createElement("button");
     this.button.type = "button";
     this.button.className = "btn btn-sm btn-outline-secondary";
-    this.say("Stop", () => this.stop());
+    this.say("Pause", () => this.pause());
+    this.pieces = new Pieces(dataset, file, name, {
+      token,
+      format: form.elements.format.value,
+      progress: (bytes) => this.show(bytes),
+    });
     this.line.append(title, this.bar, this.text, this.button);
     list.append(this.line);
   }
@@ -50,38 +56,32 @@ class Upload {
     this.button.onclick = action;
   }
 
-  start() {
-    under_way += 1;
-    const path = this.name.split("/").map(encodeURIComponent).join("/");
-    const format = form.elements.format.value;
-    const call = new XMLHttpRequest();
-    this.call = call;
-    call.open("PUT", `/upload/${dataset}/files/${path}${format ? `?format=${format}` : ""}`);
-    call.setRequestHeader("X-CSRFToken", token);
-    call.setRequestHeader("Content-Type", "application/octet-stream");
-    call.setRequestHeader("Accept", "application/json");
-    call.upload.onprogress = (event) => {
-      this.bar.value = event.loaded;
-      this.text.textContent = `${size(event.loaded)} of ${size(this.file.size)}`;
-    };
-    call.onload = () => this.ended(call.status === 201, call);
-    call.onerror = () => this.ended(false, null);
-    call.onabort = () => this.ended(false, null, "stopped");
-    call.send(this.file);
+  show(bytes) {
+    this.bar.value = bytes;
+    this.text.textContent = `${size(bytes)} of ${size(this.file.size)}`;
   }
 
-  stop() {
-    if (this.call) this.call.abort();
+  start() {
+    under_way += 1;
+    this.started = true;
+    this.pieces.send().then(
+      (id) => this.ended(Boolean(id), "paused; what has arrived is kept"),
+      (error) => this.ended(false, error.message),
+    );
+  }
+
+  pause() {
+    if (this.started) this.pieces.pause();
     else {
       queue.splice(queue.indexOf(this), 1);
       under_way += 1;
-      this.ended(false, null, "stopped");
+      this.ended(false, "paused");
     }
   }
 
-  ended(well, call, why) {
+  ended(well, why) {
     under_way -= 1;
-    this.call = null;
+    this.started = false;
     if (well) {
       done += 1;
       this.bar.value = this.bar.max;
@@ -90,9 +90,9 @@ class Upload {
       this.button.remove();
     } else {
       failed += 1;
-      this.text.textContent = why ?? reason(call);
+      this.text.textContent = why;
       this.line.classList.add("file-failed");
-      this.say("Try again", () => this.again());
+      this.say("Go on", () => this.again());
     }
     next();
   }
@@ -100,21 +100,10 @@ class Upload {
   again() {
     failed -= 1;
     this.line.classList.remove("file-failed");
-    this.bar.value = 0;
     this.text.textContent = "waiting";
-    this.say("Stop", () => this.stop());
+    this.say("Pause", () => this.pause());
     queue.push(this);
     next();
-  }
-}
-
-function reason(call) {
-  if (!call) return "the connection broke; nothing of it is kept";
-  if (call.status === 401 || call.responseURL.includes("/login")) return "your session has ended: log in in another tab, then try again";
-  try {
-    return JSON.parse(call.responseText).message;
-  } catch {
-    return `the portal answered ${call.status}`;
   }
 }
 
@@ -124,6 +113,17 @@ function next() {
   summary.textContent = [`${done} arrived`, left && `${left} to go`, failed && `${failed} did not`].filter(Boolean).join(", ");
   if (!left && done + failed) announce(summary.textContent);
 }
+
+function tellWhatIsLeft() {
+  const left = unfinished(dataset);
+  if (!left.length) return;
+  const names = left.slice(0, 8).map((one) => one.name).join(", ") + (left.length > 8 ? " …" : "");
+  const place = document.getElementById("unfinished");
+  place.textContent = `Not whole yet: ${names}. Choose the same ${left.length === 1 ? "file" : "files"} again to go on.`;
+  place.hidden = false;
+}
+
+tellWhatIsLeft();
 
 addEventListener("beforeunload", (event) => {
   if (under_way + queue.length) event.preventDefault();

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import socket
 import zipfile
@@ -64,6 +65,50 @@ def test_files_arrive_with_progress_and_clashes_are_asked_about_once(
     with zipfile.ZipFile(begun.value.path()) as archive:
         sizes = sorted(one.file_size for one in archive.infolist() if not one.is_dir())
     assert sizes == [200_000, 200_001, 200_002, 200_003]
+
+
+def test_an_upload_pauses_and_goes_on_after_a_reload(
+    site, page: Page, log_in: Callable, tmp_path: Path, shot
+) -> None:
+    """The same file is chosen again; only the rest of it is sent."""
+    log_in(page, site)
+    dataset = _new_dataset(page, site, "in pieces")
+    file = tmp_path / "large.png"
+    file.write_bytes(os.urandom(40 << 20))
+    pieces = re.compile(f"/upload/{dataset}/pieces/")
+    sent: list[str] = []
+    held = []
+
+    def second_is_held(route, request) -> None:
+        if request.method == "PATCH":
+            sent.append(request.headers["upload-offset"])
+            if len(sent) == 2:
+                held.append(route)
+                return
+        route.continue_()
+
+    page.route(pieces, second_is_held)
+    page.get_by_label(re.compile("Choose files")).set_input_files(file)
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(page.locator("#files")).to_contain_text("16.0 MiB of 40.0 MiB", timeout=60_000)
+    page.get_by_role("button", name="Pause large.png").click()
+    expect(page.locator("#files")).to_contain_text("paused; what has arrived is kept")
+    shot(page, "upload-paused")
+    assert site.client("ana").datafiles(dataset) == []
+    page.unroute(pieces)
+    page.reload()
+    expect(page.locator("#unfinished")).to_contain_text("Not whole yet: large.png")
+    offsets: list[str] = []
+    page.on(
+        "request",
+        lambda one: one.method == "PATCH" and offsets.append(one.headers["upload-offset"]),
+    )
+    page.get_by_label(re.compile("Choose files")).set_input_files(file)
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(page.locator("#summary")).to_have_text("1 arrived", timeout=60_000)
+    assert offsets[0] == str(16 << 20)
+    (there,) = site.client("ana").datafiles(dataset)
+    assert (there["name"], there["size"]) == ("large.png", 40 << 20)
 
 
 def _session(page: Page) -> tuple[dict[str, str], dict[str, str]]:

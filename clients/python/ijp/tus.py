@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,15 +13,41 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from ijp.errors import InternalError, NotFoundError, PortalError, UnavailableError
+from ijp.errors import BadRequestError, InternalError, NotFoundError, PortalError, UnavailableError
 from ijp.transport import Transport
 
+VERSION = "1.0.0"
 BLOCK_BYTES = 1 << 20
 ATTEMPTS = 6
 """How often in a row an upload goes on after its connection broke without a byte."""
 
 _FIRST_PAUSE_SECONDS = 0.5
 Progress = Callable[[int], None]
+
+
+def metadata_header(told: Mapping[str, str]) -> str:
+    """The header Upload-Metadata: pairs of a key and base64, between commas."""
+    return ",".join(
+        f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in told.items()
+    )
+
+
+def metadata_of(header: str) -> dict[str, str]:
+    """What ``metadata_header`` made of it.
+
+    Raises:
+        BadRequestError: It is not in that form, or has a key twice.
+    """
+    found: dict[str, str] = {}
+    for pair in header.split(",") if header.strip() else []:
+        key, _, encoded = pair.strip().partition(" ")
+        if not key or key in found:
+            raise BadRequestError(f"Upload-Metadata has an empty key, or {key[:40]!r} twice")
+        try:
+            found[key] = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
+        except (binascii.Error, UnicodeDecodeError):
+            raise BadRequestError(f"Upload-Metadata: {key[:40]} is not base64 of UTF-8") from None
+    return found
 
 
 class ResumableUpload:
@@ -44,10 +71,7 @@ class ResumableUpload:
         Raises:
             PortalError: It refuses the file.
         """
-        pairs = (
-            f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in told.items()
-        )
-        headers = {"Upload-Length": str(self._size), "Upload-Metadata": ",".join(pairs)}
+        headers = {"Upload-Length": str(self._size), "Upload-Metadata": metadata_header(told)}
         answer = self._call("POST", "/tus", headers)
         self.address = urljoin(self._transport.url + "/tus", answer.headers["Location"])
         return self.address
@@ -120,7 +144,7 @@ class ResumableUpload:
     def _call(
         self, method: str, path: str, headers: Mapping[str, str], body: _Rest | None = None
     ) -> requests.Response:
-        own = {"Tus-Resumable": "1.0.0", "Authorization": f"Bearer {self._session_id}"}
+        own = {"Tus-Resumable": VERSION, "Authorization": f"Bearer {self._session_id}"}
         try:
             return self._transport.call(
                 method, path, headers={**own, **headers}, body=body, read_timeout_seconds=600
