@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import subprocess
 import sys
 import textwrap
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -79,6 +81,55 @@ def test_deleting_twice_is_no_error(storage):
     storage.delete(location)
     storage.delete(location)
     assert storage.changed(location) is None
+
+
+def test_what_was_deleted_can_be_brought_back(storage, tmp_path):
+    location = stored(storage, b"abc")
+    storage.delete(location)
+    (tmp_path / "content").write_bytes(b"abcdef")
+    for _ in range(2):
+        with (tmp_path / "content").open("rb") as content:
+            storage.restore(location, content)
+        with storage.open(location) as file:
+            assert file.read() == b"abcdef"
+
+
+def test_what_an_upload_left_is_no_hindrance(storage, tmp_path):
+    """A process was killed while it brought a file back."""
+    location = storage.new_location(DATASET, "a")
+    left = storage.upload(location)
+    left.write(b"ab")
+    storage.restore(location, io.BytesIO(b"abcdef"))
+    assert storage.size(location) == 6
+
+
+def test_a_content_that_breaks_off_is_not_brought_back(storage):
+    class Torn(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise zipfile.BadZipFile("no")
+
+    location = storage.new_location(DATASET, "a")
+    with pytest.raises(zipfile.BadZipFile):
+        storage.restore(location, Torn())
+    assert storage.changed(location) is None
+
+
+def test_local_tells_what_it_has(tmp_path):
+    storage = LocalStorage({}, tmp_path / "data")
+    locations = {stored(storage, b"abc"), stored(storage, b"abc")}
+    left = storage.upload(storage.new_location(DATASET, "a"))
+    (tmp_path / "data" / "other").write_text("not of ours")
+    assert {(one.location, one.size) for one in storage.kept()} == {(at, 3) for at in locations}
+    left.discard()
+
+
+def test_local_brings_a_file_back_without_copying_it(tmp_path):
+    storage = LocalStorage({}, tmp_path / "data")
+    location = storage.new_location(DATASET, "a")
+    (tmp_path / "content").write_bytes(b"abc" * 1000)
+    with (tmp_path / "content").open("rb") as content:
+        storage.restore(location, content)
+        assert content.tell() == 0
 
 
 def test_a_file_that_is_being_read_can_be_deleted(storage):

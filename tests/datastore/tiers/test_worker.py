@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -209,3 +210,45 @@ def test_threads_work_until_they_are_stopped(site, put, tiers):
         workers.stop()
     assert (site.folder / "archive" / f"{site.dataset_ids[0]}.kept").exists()
     assert tiers.levels.overview().locks == []
+
+
+@pytest.mark.slow
+def test_several_processes_move_everything_once_on_postgresql(make_site, tmp_path, postgresql_url):
+    """As many owners as there would be processes; each with threads of its own."""
+    site = make_site(tmp_path / "site", database_url=postgresql_url, more=_DISK)
+    files = {}
+    for user, dataset_id in zip(("ana", "ben"), site.dataset_ids, strict=True):
+        for number in range(4):
+            content = f"{user} {number}".encode()
+            stored = site.datastore(user).put(
+                [content],
+                name=f"{number}",
+                dataset_id=dataset_id,
+                datafile_format_id=site.datafile_format_id,
+            )
+            files[stored.id] = content
+    owners = [tiers_of(site.settings_file, site.process.http) for _ in range(3)]
+    workers = [Workers(one.worker, 2, 0.01) for one in owners]
+    root, chosen = site.datastore("root"), Selection(datafile_ids=list(files))
+    try:
+        wait_until_done(owners[0])
+        root.archive(chosen)
+        wait_until_done(owners[0])
+        assert site.stored_files() == []
+        root.restore(chosen)
+        wait_until_done(owners[0])
+    finally:
+        for one in workers:
+            one.stop()
+    for id, content in files.items():
+        with root.get_data(Selection(datafile_ids=[id])) as download:
+            assert b"".join(download.blocks()) == content
+    overview = owners[0].levels.overview()
+    assert (overview.locks, overview.failures) == ([], [])
+
+
+def wait_until_done(tiers) -> None:
+    until = time.monotonic() + 60
+    while tiers.levels.overview().under_way:
+        assert time.monotonic() < until
+        time.sleep(0.02)
