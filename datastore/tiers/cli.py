@@ -9,6 +9,7 @@ import click
 
 from datastore.app import tiers_of
 from datastore.tiers.making import Tiers
+from datastore.tiers.states import Unit
 from servicekit.cli import SETTINGS
 from servicekit.embedded import Process
 
@@ -27,7 +28,10 @@ def check(settings_file: Path) -> None:
 
     Ends with status 1 if one is not what it should be.
     """
-    faults = _tiers(settings_file).checker.check_all()
+    tiers = _tiers(settings_file)
+    if tiers.worker.queue.unit is not Unit.DATASET:
+        raise click.ClickException('what is archived by files (unit = "datafile") is not checked')
+    faults = tiers.checker.check_all()
     for fault in faults:
         click.echo(str(fault))
     if faults:

@@ -417,11 +417,13 @@ class Queue:
         return set(self.standing(list(keys)))
 
     def archived(self, after: int, at_most: int) -> list[tuple[Thing, int | None]]:
-        """What the archive has, all of it, with the bytes; in the order of the datasets' ids."""
+        """Datasets that the archive has, all of each, with the bytes; in the order of their ids."""
+        if self.unit is not Unit.DATASET:
+            return []
         query = (
             select(TierItem)
             .where(TierItem.in_archive, TierItem.unwritten.is_(False))
-            .where(TierItem.dataset_id > after, TierItem.datafile_id.is_(None))
+            .where(TierItem.dataset_id > after)
             .order_by(TierItem.dataset_id)
             .limit(at_most)
         )

@@ -21,14 +21,14 @@ from pathlib import Path
 
 import pytest
 import requests
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from bench.postgresql import free_port
 from datastore.app import sweep_of, tiers_of
 from datastore.model import UnsettledFile
 from datastore.tiers.model import TierItem, TierLock
 from ijp.datastore import DatastoreClient, DatastoreSession, Selection
-from ijp.errors import PortalError
+from ijp.errors import DataNotOnlineError, PortalError
 from servicekit import database
 
 KILLS = int(os.environ.get("IJP_KILLS", "15"))
@@ -61,12 +61,16 @@ class Client(threading.Thread):
         self.session, self.site, self.ledger = session, site, ledger
         self.random = random.Random(number)
         self.ended = threading.Event()
+        self.answered = 0
 
     def run(self) -> None:
-        acts = [self.put] * 4 + [self.read] * 3 + [self.archive] * 3 + [self.restore, self.delete]
+        acts = [self.put] * 6 + [self.read] * 3 + [self.archive, self.restore] * 2 + [self.delete]
         while not self.ended.is_set():
             try:
                 self.random.choice(acts)()
+                self.answered += 1
+            except DataNotOnlineError:
+                self.answered += 1
             except (PortalError, OSError):
                 self.ended.wait(0.02)
 
@@ -177,7 +181,7 @@ def test_nothing_is_lost_when_the_service_is_killed(tmp_path, make_site, unit, k
                 if not number:
                     for one in clients:
                         one.start()
-                time.sleep(chance.uniform(0.05, 1.5))
+                work_for(clients, chance)
         with served(site, "datastore", port=own, url=url):
             wait_for(f"http://127.0.0.1:{own}/ids/ping")
             for one in clients:
@@ -188,9 +192,23 @@ def test_nothing_is_lost_when_the_service_is_killed(tmp_path, make_site, unit, k
     check(site, ledger)
 
 
+def work_for(clients: list[Client], chance: random.Random) -> None:
+    """Until clients have had some answers, and then a moment that may be in the midst of any."""
+    wanted = sum(one.answered for one in clients) + chance.randint(1, 40)
+    until = time.monotonic() + 30
+    while sum(one.answered for one in clients) < wanted and time.monotonic() < until:
+        time.sleep(0.005)
+    time.sleep(chance.uniform(0, 0.2))
+
+
 def wait_until_idle(site) -> None:
-    until = time.monotonic() + 60
-    busy = select(func.count()).where(TierItem.wanted.is_not(None) | TierItem.running.is_not(None))
+    """Until nothing is queued but what waits for the sweep: uploads that were killed."""
+    until = time.monotonic() + 120
+    waits = (TierItem.wanted == "ARCHIVE") & exists().where(
+        UnsettledFile.dataset_id == TierItem.dataset_id
+    )
+    queued = TierItem.wanted.is_not(None) & ~waits
+    busy = select(func.count()).where(queued | TierItem.running.is_not(None))
     engine = database.engine_for(f"sqlite:///{site.folder}/{{service}}.db", "datastore")
     try:
         while True:
