@@ -9,10 +9,16 @@ from enum import StrEnum
 from typing import ClassVar, Protocol
 
 from datastore.selection import SelectedDatafile
+from datastore.storage import Storage
 from datastore.tiers.locks import LockCount, Locks
 from datastore.tiers.queue import ABSENT, Queue, Standing, Thing
 from datastore.tiers.states import Operation, Request, Unit
-from ijp.errors import DataNotOnlineError, InternalError, NotImplementedHereError
+from ijp.errors import (
+    DataNotOnlineError,
+    InternalError,
+    NotFoundError,
+    NotImplementedHereError,
+)
 
 _ONE_LEVEL = "This operation is unavailable for single level storage"
 
@@ -141,8 +147,9 @@ class TwoLevels(Levels):
 
     is_two = True
 
-    def __init__(self, queue: Queue, locks: Locks, *, can_write: bool) -> None:
+    def __init__(self, queue: Queue, locks: Locks, storage: Storage, *, can_write: bool) -> None:
         """Take the queue and locks; ``can_write`` says whether ``write`` is offered."""
+        self._storage = storage
         self._queue = queue
         self._locks = locks
         self._can_write = can_write
@@ -219,8 +226,16 @@ class TwoLevels(Levels):
 
     def _things(self, datafiles: Iterable[SelectedDatafile]) -> list[Thing]:
         if self._queue.unit is Unit.DATAFILE:
-            return [Thing(one.location, one.dataset_id, one.id) for one in datafiles]
+            own = (one for one in datafiles if self._is_own(one))
+            return [Thing(one.location, one.dataset_id, one.id) for one in own]
         return [Thing(str(id), id) for id in sorted(_datasets(datafiles))]
+
+    def _is_own(self, datafile: SelectedDatafile) -> bool:
+        """The location was chosen for this dataset; a user may have written any other."""
+        try:
+            return self._storage.dataset_of(datafile.location) == datafile.dataset_id
+        except NotFoundError:
+            return False
 
     def _standings(self, datafiles: Iterable[SelectedDatafile]) -> dict[str, Standing]:
         found = self._queue.standing([thing.key for thing in self._things(datafiles)])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +24,9 @@ from ijp.errors import DataNotOnlineError
 from servicekit.database import writing
 
 log = logging.getLogger(__name__)
+
+_IDS_A_QUERY = 500
+_TURNS = 64
 
 
 @dataclass(frozen=True)
@@ -91,32 +94,29 @@ class Locks:
 
     def _take(self, dataset_ids: Collection[int], *, exclusive: bool) -> Hold:
         self.keep_alive()
+        ids = sorted(set(dataset_ids))
         made: list[int] = []
         with writing(self._engine).begin() as connection:
-            for id in sorted(set(dataset_ids)):
-                self._await_turn(connection, id)
-                _drop_ended(connection, id)
-                if _is_in_the_way(connection, id, exclusive=exclusive):
-                    raise DataNotOnlineError(f"Data is busy: dataset {id} is in use or being moved")
+            _await_turn(connection, ids)
+            for some in _portions(ids):
+                _drop_ended(connection, some)
+                if (busy := _in_the_way(connection, some, exclusive=exclusive)) is not None:
+                    raise DataNotOnlineError(
+                        f"Data is busy: dataset {busy} is in use or being moved"
+                    )
                 until = datetime.now(UTC) + self.lease
-                row = {"dataset_id": id, "exclusive": exclusive, "owner": self.owner}
-                added = insert(TierLock).values(**row, until=until).returning(TierLock.id)
-                made.append(connection.execute(added).scalar_one())
+                row = {"exclusive": exclusive, "owner": self.owner, "until": until}
+                added = insert(TierLock).returning(TierLock.id)
+                made += connection.scalars(added, [row | {"dataset_id": id} for id in some])
         self._held |= set(made)
         return Hold(self, tuple(made))
-
-    def _await_turn(self, connection: Connection, dataset_id: int) -> None:
-        """Let those who look for locks on a dataset do so one after the other."""
-        if connection.dialect.name == "postgresql":
-            number = func.hashtextextended("ijp dataset", dataset_id)
-            connection.execute(select(func.pg_advisory_xact_lock(number)))
 
     def release(self, ids: Collection[int]) -> None:
         """Give locks back by the ids of their rows; what cannot be, ends with its time."""
         self._held -= set(ids)
         with writing(self._engine).begin() as connection:
-            for id in ids:
-                connection.execute(delete(TierLock).where(TierLock.id == id))
+            for some in _portions(sorted(ids)):
+                connection.execute(delete(TierLock).where(TierLock.id.in_(some)))
 
     def counts(self) -> list[LockCount]:
         """All owners' locks."""
@@ -160,25 +160,45 @@ class Locks:
         if held := sorted(self._held):
             until = datetime.now(UTC) + self.lease
             with writing(self._engine).begin() as connection:
-                for id in held:
-                    own = update(TierLock).where(TierLock.id == id)
+                for some in _portions(held):
+                    own = update(TierLock).where(TierLock.id.in_(some))
                     connection.execute(own.values(until=until))
         self._queue.extend(self.owner, self.lease)
 
 
-def _is_in_the_way(connection: Connection, dataset_id: int, *, exclusive: bool) -> bool:
-    query = select(TierLock.id).where(TierLock.dataset_id == dataset_id)
+def _await_turn(connection: Connection, dataset_ids: Sequence[int]) -> None:
+    """Let those who look for locks on a dataset do so one after the other.
+
+    Many datasets share a turn: the database has room for some thousand such locks only.
+    """
+    if connection.dialect.name == "postgresql":
+        for turn in sorted({id % _TURNS for id in dataset_ids}):
+            number = func.hashtextextended("ijp dataset", turn)
+            connection.execute(select(func.pg_advisory_xact_lock(number)))
+
+
+def _in_the_way(
+    connection: Connection, dataset_ids: Sequence[int], *, exclusive: bool
+) -> int | None:
+    """A dataset that cannot be locked now; None if all can."""
+    query = select(TierLock.dataset_id).where(TierLock.dataset_id.in_(dataset_ids))
     if not exclusive:
         query = query.where(TierLock.exclusive)
-    return connection.execute(query.limit(1)).first() is not None
+    return connection.scalar(query.order_by(TierLock.dataset_id).limit(1))
 
 
-def _drop_ended(connection: Connection, dataset_id: int | None) -> int:
+def _drop_ended(connection: Connection, dataset_ids: Sequence[int] | None) -> int:
     query = select(TierLock.id, TierLock.owner, TierLock.until)
-    if dataset_id is not None:
-        query = query.where(TierLock.dataset_id == dataset_id)
+    if dataset_ids is not None:
+        query = query.where(TierLock.dataset_id.in_(dataset_ids))
     now = datetime.now(UTC)
-    ended = [row.id for row in connection.execute(query) if row.until < now or is_dead(row.owner)]
-    for id in ended:
-        connection.execute(delete(TierLock).where(TierLock.id == id))
+    rows = connection.execute(query).all()
+    dead = {owner for owner in {row.owner for row in rows} if is_dead(owner)}
+    ended = [row.id for row in rows if row.until < now or row.owner in dead]
+    for some in _portions(ended):
+        connection.execute(delete(TierLock).where(TierLock.id.in_(some)))
     return len(ended)
+
+
+def _portions(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (ids[at : at + _IDS_A_QUERY] for at in range(0, len(ids), _IDS_A_QUERY))

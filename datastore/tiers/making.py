@@ -60,7 +60,7 @@ class Tiers:
         mover = Mover(
             storage, archive, base / told.spool_folder, catalog.contents, catalog.sees_any
         )
-        self.levels: Levels = TwoLevels(queue, locks, can_write=can_write)
+        self.levels: Levels = TwoLevels(queue, locks, storage, can_write=can_write)
         self.worker = Worker(queue, locks, mover)
         self.tidier = Tidier(queue, storage, told.start_archiving_bytes, told.stop_archiving_bytes)
         self.checker = Checker(engine, self.worker, told.check_datasets, catalog.checksums)

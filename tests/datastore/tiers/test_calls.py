@@ -298,6 +298,18 @@ def test_locks_are_told(site, put, call):
     assert call("GET", "getServiceStatus", user="root").json()["locks"] == []
 
 
+def test_nobody_moves_a_file_by_another_name_for_it(site, put, call, work, tiers):
+    """Anybody can make a Datafile with the location of somebody else's content."""
+    foreign = put("a", b"abc", user="ben")
+    work()
+    dataset = {"id": site.dataset_ids[0]}
+    own = site.catalog().create("Datafile", name="b", dataset=dataset, location=foreign.location)
+    assert call("POST", "archive", datafileIds=own).status_code == 204
+    work()
+    assert len(site.stored_files()) == 1
+    assert status(call, user="ben", datafileIds=foreign.id) == "ONLINE"
+
+
 @pytest.mark.parametrize("name", ["archive", "restore", "write", "reset", "prepareData"])
 def test_nobody_moves_what_he_may_not_read(site, put, call, name):
     foreign = put("a", b"abc", user="ben").id

@@ -49,6 +49,16 @@ def test_exclusive_is_alone(make_locks, there, asked):
         pass
 
 
+def test_thousands_can_be_held_at_once(make_locks):
+    """PostgreSQL has room for fewer advisory locks."""
+    locks, ids = make_locks(), range(7000)
+    with locks.shared(ids):
+        assert len(locks.counts()) == 7000
+        with pytest.raises(DataNotOnlineError, match="busy: dataset 6999"):
+            make_locks().exclusive([6999])
+    assert locks.counts() == []
+
+
 def test_of_several_all_or_none(make_locks):
     locks = make_locks()
     with locks.exclusive([2]):
