@@ -134,6 +134,8 @@ def changed(
     state, reason = _STATES[status.state]
     if status.state is EngineState.RUNNING and status.node:
         reason = f"running on {status.node}"
+    elif status.reason and state in (State.QUEUED, State.HELD):
+        reason = f"{reason}: {status.reason}"[:1000]
     values: dict[str, Any] = {"state": state, "reason": reason, "missing_since": None}
     if status.state is EngineState.RUNNING:
         values |= {"started_at": status.started or row.started_at or moment, "node": status.node}

@@ -25,6 +25,7 @@ def row(state=State.QUEUED, **values):
         (EngineState.QUEUED, State.QUEUED),
         (EngineState.HELD, State.HELD),
         (EngineState.RUNNING, State.EXECUTING),
+        (EngineState.SUSPENDED, State.EXECUTING),
         (EngineState.UNKNOWN, State.UNKNOWN),
     ],
 )
@@ -32,6 +33,25 @@ def test_state_of_the_engine_is_the_state_of_the_job(engine_state, state):
     change = changed(row(State.STAGING), JobStatus(state=engine_state), NOW, DELAYS)
     assert change.values["state"] == state
     assert change.event
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (JobStatus(state=EngineState.RUNNING, node="n1"), "running on n1"),
+        (JobStatus(state=EngineState.SUSPENDED, node="n1"), "suspended on its node"),
+        (
+            JobStatus(state=EngineState.QUEUED, reason="PartitionConfig"),
+            "waiting for a free slot: PartitionConfig",
+        ),
+        (
+            JobStatus(state=EngineState.HELD, reason="launch failed"),
+            "on hold until it is released: launch failed",
+        ),
+    ],
+)
+def test_what_the_engine_says_of_a_waiting_job_is_told(status, reason):
+    assert changed(row(State.STAGING), status, NOW, DELAYS).values["reason"] == reason
 
 
 def test_nothing_new_changes_nothing():
