@@ -29,7 +29,7 @@ def deliver(store: Store, job: Job) -> str:
         try:
             shutil.copyfile(source, path)
             account = account_of(store, job["euser"])
-            if path != "/dev/null":
+            if os.path.isfile(path):
                 os.chmod(path, 0o666 & ~int(job.get("umask", 0o077)))
                 if account is not None:
                     os.chown(path, account.pw_uid, account.pw_gid)

@@ -114,6 +114,7 @@ def finish(store: Store, job: Job, status: int | None) -> None:
     job["job_state"] = "C"
     job["mtime"] = int(time.time())
     job["_ended"] = time.time()
+    store.set_value("event", time.time())
     if status is not None:
         job["exit_status"] = status
     store.save(job)
