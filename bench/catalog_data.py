@@ -19,6 +19,7 @@ VALUES = len(NUMERIC) + 2
 FILE_BYTES = 1_000_000
 FIRST_INVESTIGATION = 100_001
 FIRST_DATASET = 1_000_001
+FIRST_TYPE = 1_001
 _CHUNKS = 8
 _LARGE = ("dataset", "dataset_parameter", "datafile")
 
@@ -108,9 +109,9 @@ def _parameter_types() -> str:
         ("when", "DATE_AND_TIME"),
     ]
     rows = ", ".join(
-        f"({1000 + number}, '{name}', '', '{kind}', 1000, true, false, false, false, false, false, "
-        f"false, {STAMPS})"
-        for number, (name, kind) in enumerate(kinds, 1)
+        f"({FIRST_TYPE + number}, '{name}', '', '{kind}', 1000, true, false, false, false, false, "
+        f"false, false, {STAMPS})"
+        for number, (name, kind) in enumerate(kinds)
     )
     return (
         "INSERT INTO parameter_type (id, name, units, value_type, facility_id, "
@@ -141,7 +142,7 @@ def _parameters(first: int, last: int, sizes: Sizes) -> str:
     return (
         "INSERT INTO dataset_parameter (id, dataset_id, type_id, numeric_value, string_value, "
         f"date_time_value, {STAMP_COLUMNS}) SELECT 1000000 + m, "
-        f"{FIRST_DATASET - 1} + m / {VALUES}, 1001 + m % {VALUES}, "
+        f"{FIRST_DATASET - 1} + m / {VALUES}, {FIRST_TYPE} + m % {VALUES}, "
         f"CASE WHEN m % {VALUES} < {len(NUMERIC)} THEN random() * 1000 END, "
         f"CASE WHEN m % {VALUES} = {len(NUMERIC)} THEN 'label ' || m / {VALUES} % 50 END, "
         f"CASE WHEN m % {VALUES} = {len(NUMERIC) + 1} "

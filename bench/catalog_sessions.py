@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tomllib
 
 import icat
@@ -12,6 +13,7 @@ from bench.measure import Result, median_seconds
 from bench.site import PASSWORD, Site
 
 USER = USERS[0]
+TIMES = 10
 
 
 def measure(site: Site) -> list[Result]:
@@ -27,10 +29,14 @@ def soap_client(site: Site) -> icat.Client:
 def construction(site: Site) -> Result:
     """python-icat asks for the description of every entity; it keeps the WSDL by itself."""
     seconds = median_seconds(lambda: soap_client(site))
+    began = time.process_time()
+    for _ in range(TIMES):
+        soap_client(site)
+    own = (time.process_time() - began) / TIMES
     return Result(
         "icat.Client(), 58 calls by SOAP",
         f"{1000 * seconds:.0f} ms",
-        "none",
+        f"work of the client itself {1000 * own:.0f} ms",
         "≤ 200 ms",
         seconds <= 0.2,
     )

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from functools import lru_cache
 from typing import Any
 
 from catalog import json_text
@@ -15,7 +14,6 @@ from catalog.instances import find, pages, search_for
 from catalog.model import ParameterValueType, StudyStatus
 from catalog.query import each
 from catalog.query.parse import parse
-from catalog.query.tree import Query
 from catalog.values import LARGEST_ID, moment_text
 from ijp.errors import QueryError
 
@@ -60,7 +58,7 @@ def search_each(
     answers: dict[str, dict[str, Any]] = {}
     for name, query in queries.items():
         try:
-            found = each.values(runner, _parse_again(query), ids)
+            found = each.values(runner, parse(query), ids)
         except QueryError as error:
             answers[name] = {"error": error.message}
         else:
@@ -68,17 +66,6 @@ def search_each(
                 str(id): [_scalar(value) for value in values] for id, values in found.items()
             }
     return answers
-
-
-_KEPT_LENGTH = 4096
-
-
-def _parse_again(query: str) -> Query:
-    """Parse what comes with every call: it is in the definitions of jobs."""
-    return _kept(query) if len(query) <= _KEPT_LENGTH else parse(query)
-
-
-_kept = lru_cache(maxsize=512)(parse)
 
 
 def _finite(value: float) -> float | None:

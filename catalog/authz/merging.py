@@ -51,7 +51,7 @@ def merged(texts: Iterable[str]) -> tuple[Definition, ...]:
 def _shapes(text: str) -> tuple[tuple[_Shape, tree.Literal], ...]:
     """A rule with each of its constants in turn left out; those that are equal are one object."""
     rule = read(text)
-    members = conjuncts(rule.select.where)
+    members = tree.conjuncts(rule.select.where)
     kinds = [
         type(node.value) for node, *_ in tree.walk(rule.select) if isinstance(node, tree.Literal)
     ]
@@ -77,13 +77,6 @@ def _one_of_equals(shape: _Shape) -> _Shape:
 
 def _filled(shape: _Shape, constants: list[tree.Literal]) -> Definition:
     select = shape.definition.select
-    others = conjuncts(select.where)[:-1]
+    others = tree.conjuncts(select.where)[:-1]
     where = tree.And((*others, tree.In(shape.path, tuple(constants))))
     return replace(shape.definition, select=replace(select, where=where))
-
-
-def conjuncts(condition: tree.Expression | None) -> list[tree.Expression]:
-    """The conditions that all must hold for one to hold."""
-    if isinstance(condition, tree.And):
-        return [one for member in condition.members for one in conjuncts(member)]
-    return [] if condition is None else [condition]

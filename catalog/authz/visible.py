@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, false, literal, or_, select, true, union_all
 
 from catalog.authz.definition import Definition
-from catalog.authz.merging import conjuncts
 from catalog.query import tree
 from catalog.query.expression import Condition, Expressions
 from catalog.query.schema import Relation
@@ -127,7 +126,7 @@ class _Parts:
                 scope.declare(range)
         expressions = Expressions(scope, inner, aggregates=False)
         # All are translated before any is looked at: each may join further tables.
-        found = [expressions.condition(one) for one in conjuncts(self.rule.select.where)]
+        found = [expressions.condition(one) for one in tree.conjuncts(self.rule.select.where)]
         for condition in (*found, *self.tables.conditions()):
             self._place(condition)
 

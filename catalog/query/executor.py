@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from sqlalchemy import Connection, Result, Select
+from sqlalchemy import Connection, Result, Select, text
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
@@ -20,6 +20,18 @@ def dialect_of(executor: Executor) -> str:
     """``sqlite`` or ``postgresql``."""
     bind = executor.get_bind() if isinstance(executor, Session) else executor
     return bind.dialect.name
+
+
+_NO_WORKERS = text("SET LOCAL parallel_setup_cost = 20000")
+
+
+def want_first_rows(executor: Executor) -> None:
+    """Say that only some rows will be read, until the end of the transaction.
+
+    PostgreSQL would share out among workers what one process has found before they have started.
+    """
+    if dialect_of(executor) == "postgresql":
+        executor.execute(_NO_WORKERS)
 
 
 def execute(executor: Executor, statement: Select[Any]) -> Result[*tuple[Any, ...]]:

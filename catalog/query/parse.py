@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from lark import Lark, Token
@@ -26,6 +27,8 @@ MAX_SELECTS = 8
 MAX_STEPS = 50
 """The most steps of INCLUDE; each is a statement."""
 
+_KEPT_LENGTH = 4096
+
 _PARSER = Lark.open(
     "grammar.lark",
     rel_to=__file__,
@@ -42,11 +45,18 @@ def parse(text: str) -> tree.Query:
     Raises:
         QueryError: It is no query, or it is too long or nested too deep.
     """
+    return _kept(text) if len(text) <= _KEPT_LENGTH else _parsed(text)
+
+
+def _parsed(text: str) -> tree.Query:
     if text.lstrip()[:6].upper() == "SELECT":
         query: tree.Query = _run("new_style", text)
         return query
     found = _run("concise", text)
     return _checked(concise.rewrite(found))
+
+
+_kept = lru_cache(maxsize=512)(_parsed)
 
 
 def parse_get(text: str) -> tree.Query:

@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import Row, Select
 
 from catalog.query import tree
-from catalog.query.executor import Executor, execute
+from catalog.query.counting import without_table
+from catalog.query.executor import Executor, execute, want_first_rows
 from catalog.query.include import (
     Branch,
     Instance,
@@ -21,6 +22,7 @@ from catalog.query.include import (
     number_of_entities,
     too_many,
 )
+from catalog.query.parameter_types import with_ids
 from catalog.query.scope import Environment
 from catalog.query.translate import Output, Statement, statement
 from catalog.query.values import Kind
@@ -57,7 +59,8 @@ class Search:
         An entity that comes again on the page is the same instance. The errors of ``rows`` may
         come after some pages.
         """
-        found = statement(query.select, self.environment, self.visible)
+        select = without_table(with_ids(self.executor, query.select))
+        found = statement(select, self.environment, self.visible)
         steps = _steps(query, found)
         if found.hidden:
             if found.is_count:
@@ -65,6 +68,8 @@ class Search:
             return
         sql = _limited(found.sql, query.limit, self.max_entities + 1)
         left = self.max_entities
+        if query.limit and (query.limit.count or PAGE) < PAGE and not found.is_count:
+            want_first_rows(self.executor)
         with closing(execute(self.executor, sql)) as result:
             for part in result.partitions(PAGE):
                 reader = _Reader(found.outputs)
@@ -120,6 +125,7 @@ class _Reader:
 
     def __init__(self, outputs: tuple[Output, ...]) -> None:
         self._outputs = outputs
+        self._widths = [output.width for output in outputs]
         self._numbers = [
             (place, output) for place, output in enumerate(outputs) if output.kind is Kind.NUMBER
         ]
@@ -144,9 +150,9 @@ class _Reader:
 
     def _with_entities(self, row: Row[*tuple[Any, ...]]) -> list[Value]:
         values, start = [], 0
-        for number, output in enumerate(self._outputs):
-            part = row[start : start + output.width]
-            start += output.width
+        for number, (output, width) in enumerate(zip(self._outputs, self._widths, strict=True)):
+            part = row[start : start + width]
+            start += width
             values.append(self._value(number, output, part))
         return values
 

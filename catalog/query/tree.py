@@ -293,3 +293,10 @@ def own_parts(node: Node) -> Iterator[Node]:
     for child in children(node):
         if not isinstance(child, Select):
             yield from own_parts(child)
+
+
+def conjuncts(condition: Expression | None) -> list[Expression]:
+    """The conditions that all must hold for one to hold."""
+    if isinstance(condition, And):
+        return [one for member in condition.members for one in conjuncts(member)]
+    return [] if condition is None else [condition]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from catalog.authz.definition import read
-from catalog.authz.merging import conjuncts, merged
+from catalog.authz.merging import merged
 from catalog.query import tree
 
 INSTRUMENT = (
@@ -17,7 +17,7 @@ def _lists(texts):
     return [
         [
             [constant.value for constant in one.members]
-            for one in conjuncts(rule.select.where)
+            for one in tree.conjuncts(rule.select.where)
             if isinstance(one, tree.In)
         ]
         for rule in merged(texts)
@@ -34,7 +34,7 @@ def test_what_else_the_rules_say_is_said_by_the_one():
     assert rule.is_restricted
     assert (rule.entity, rule.variable) == (alone.entity, alone.variable)
     assert rule.select.sources == alone.select.sources
-    assert conjuncts(alone.select.where)[1] in conjuncts(rule.select.where)
+    assert tree.conjuncts(alone.select.where)[1] in tree.conjuncts(rule.select.where)
 
 
 def test_a_rule_that_is_there_twice_is_there_once():
