@@ -33,6 +33,7 @@ _LIMITS = {
     -29: ("wall time", "Resource_List.walltime"),
 }
 _SIGNALLED = 256
+_NEVER = "Can Never Run"
 _MOMENT = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-3][0-9] [0-9:]{8} [0-9]{4}")
 
 
@@ -43,6 +44,9 @@ def status(job: PbsJob) -> JobStatus:
         waits = attributes.get("Hold_Types") == "s" and attributes.get("depend")
         return JobStatus(state=EngineState.QUEUED if waits else EngineState.HELD)
     state = _STATES.get(job.state, EngineState.UNKNOWN)
+    if state is EngineState.QUEUED:
+        comment = job.shown("comment")
+        return JobStatus(state=state, reason=comment if comment.startswith(_NEVER) else "")
     if state is EngineState.ENDED:
         return _ended(job)
     if state not in (EngineState.RUNNING, EngineState.SUSPENDED):

@@ -35,6 +35,8 @@ _FAILURES = {
 }
 _DELETED_FOR = re.compile(r"Job deleted as result of dependency on job ([0-9A-Za-z\[\]_.-]{1,100})")
 _SIGNALLED = 256
+_PUT_OFF = -14
+_ORDINARY = "Not Running: Not enough of the right type of nodes are available"
 
 
 def status(job: PbsJob) -> JobStatus:
@@ -42,6 +44,8 @@ def status(job: PbsJob) -> JobStatus:
     if job.state == "H":
         return JobStatus(state=_held(job))
     state = _STATES.get(job.state, EngineState.UNKNOWN)
+    if state is EngineState.QUEUED:
+        return JobStatus(state=state, reason=_kept_by(job))
     attributes = job.attributes
     if state is EngineState.ENDED:
         return _ended(job)
@@ -52,6 +56,14 @@ def status(job: PbsJob) -> JobStatus:
         started=values.instant(attributes.get("start_time")),
         node=values.first_host(attributes.get("exec_host", "")),
     )
+
+
+def _kept_by(job: PbsJob) -> str:
+    """What keeps a job in the queue, unless it is only that others use the nodes."""
+    if values.whole(job.attributes.get("exit_status")) == _PUT_OFF:
+        return "a node's prologue put it off"
+    comment = job.shown("comment")
+    return comment if comment.startswith("Not Running") and comment != _ORDINARY else ""
 
 
 def _held(job: PbsJob) -> EngineState:

@@ -56,6 +56,11 @@ def test_state_is_that_of_openpbs(name, state):
     assert status(from_text(f"qstat-f-{name}.txt")).state is state
 
 
+def test_what_keeps_a_job_in_the_queue_for_ever_is_told():
+    told = status(from_text("qstat-f-Q.txt"))
+    assert told.reason.startswith("Can Never Run: Insufficient amount of resource: ncpus")
+
+
 def test_times_are_read():
     told = status(read_jobs((CAPTURES / "qstat-xfF-json-F.json").read_text())[0])
     assert told.started == datetime(2026, 11, 20, 18, 46, 9, tzinfo=UTC)

@@ -80,7 +80,24 @@ def test_exit_status_of_a_failed_prologue_is_no_end():
     """It is queued again, without end, and shows -14."""
     job = captured("qstat-fx-Q.xml")
     told = status(PbsJob(id=job.id, state="Q", attributes={**job.attributes, "exit_status": "-14"}))
-    assert (told.state, told.reason) == (EngineState.QUEUED, "")
+    assert (told.state, told.reason) == (EngineState.QUEUED, "a node's prologue put it off")
+
+
+@pytest.mark.parametrize(
+    ("comment", "reason"),
+    [
+        ("Not Running: Not enough of the right type of nodes are available", ""),
+        ("Job started on Fri Nov 20 at 18:26", ""),
+        (
+            "Not Running - PBS Error: Unknown node-attribute\n",
+            "Not Running - PBS Error: Unknown node-attribute",
+        ),
+    ],
+)
+def test_what_keeps_a_job_in_the_queue_is_told(comment, reason):
+    job = captured("qstat-fx-Q.xml")
+    told = status(PbsJob(id=job.id, state="Q", attributes={**job.attributes, "comment": comment}))
+    assert (told.state, told.reason) == (EngineState.QUEUED, reason)
 
 
 @pytest.mark.parametrize(
