@@ -165,6 +165,17 @@ def test_the_dataset_page_shows_where_the_data_are_and_restores_them(portal, arc
     assert "on disk" in browser.get(f"/datasets/{id}").text
 
 
+def test_pictures_are_not_asked_for_by_looking_at_their_page(portal, work):
+    id = portal.dataset("one", files={"a.png": b"\x89PNG\r\n\x1a\n"})
+    work()
+    browser = portal.browser()
+    assert "inline=1" in browser.get(f"/datasets/{id}").text
+    as_root(portal).archive(Selection(dataset_ids=[id]))
+    work()
+    assert "inline=1" not in browser.get(f"/datasets/{id}").text
+    assert as_root(portal).status(Selection(dataset_ids=[id])) == "ARCHIVED"
+
+
 def test_the_job_page_shows_where_its_inputs_are(portal, archived):
     (id,) = archived("one")
     (job,) = portal.user().submit("work", dataset_ids=[id])
