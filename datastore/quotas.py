@@ -58,6 +58,8 @@ class Quotas:
 
     def room(self, session: CatalogSession, investigation_id: int) -> Room:
         """The room for one more file of the session's user in an investigation."""
+        if self._quota == Quota():
+            return UNBOUNDED
         rooms = []
         asking = self._reader.session() if self._reader else session
         if (most := self._quota.investigation_bytes) is not None:

@@ -15,8 +15,9 @@ from datastore.digests import Checked, Digest
 from datastore.locations import Locations
 from datastore.quotas import UNBOUNDED, Quotas, Room
 from datastore.reader import ReaderAccount
+from datastore.recent import Recent
 from datastore.selection import Resolver, SelectedDatafile
-from datastore.storage import Storage, Upload
+from datastore.storage import DatasetInfo, Storage, Upload
 from datastore.tiers.levels import Levels
 from datastore.unsettled import Unsettled, registered
 from ijp.catalog import CatalogSession, format_date
@@ -35,6 +36,7 @@ from ijp.query import query
 log = logging.getLogger(__name__)
 
 _LOOK_AT_SPACE_BYTES = 64 << 20
+_TRUSTED_SECONDS = 10.0
 _SAME_NAME = "SELECT df.id, df.location FROM Datafile df WHERE df.dataset.id = {} AND df.name = {}"
 _CHANGED = "the content has the {}: it was changed on the way and has not been stored"
 
@@ -99,6 +101,7 @@ class Depot:
         self._locations = locations or Locations()
         self._quotas = quotas
         self._levels = levels or Levels()
+        self._recent = Recent(_TRUSTED_SECONDS)
 
     def put(self, session: CatalogSession, new: NewDatafile, blocks: Iterator[bytes]) -> Stored:
         """Store a content and register it as the user.
@@ -159,8 +162,7 @@ class Depot:
             PortalError: As ``put`` does.
         """
         naming.checked(new.name)
-        dataset = Resolver(session).dataset(new.dataset_id)
-        session.get("DatafileFormat", new.datafile_format_id)
+        dataset = self._seen(session, new)
         if new_names_only and session.search(query(_SAME_NAME, new.dataset_id, new.name)):
             raise ConflictError(f"dataset {new.dataset_id} has a Datafile {new.name!r} already")
         room = self._room(session, dataset.investigation_id)
@@ -168,6 +170,18 @@ class Depot:
         self._check_space(new.length or 0)
         location = self._storage.new_location(dataset, new.name)
         return Place(location, dataset.id, dataset.investigation_id, room)
+
+    def _seen(self, session: CatalogSession, new: NewDatafile) -> DatasetInfo:
+        """The dataset, which the user sees as well as the format.
+
+        It was so some seconds ago; the catalog has the last word when the file is registered.
+        """
+        who = session.session_id
+        format_id, dataset_id = new.datafile_format_id, new.dataset_id
+        self._recent.get((who, "f", format_id), lambda: session.get("DatafileFormat", format_id))
+        return self._recent.get(
+            (who, "d", dataset_id), lambda: Resolver(session).dataset(dataset_id)
+        )
 
     def _room(self, session: CatalogSession, investigation_id: int) -> Room:
         return self._quotas.room(session, investigation_id) if self._quotas else UNBOUNDED
