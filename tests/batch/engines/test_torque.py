@@ -377,6 +377,22 @@ def _stands(path):
     return path.read_text() == before
 
 
+@pytest.mark.parametrize("exec_with_exec", [False, True], ids=["login shell", "exec_with_exec"])
+def test_program_that_is_cancelled_can_finish_what_it_does(
+    make_torque_cluster, make_engine_on, make_spec, wait_for, wait_until, exec_with_exec
+):
+    """A trap is useless on Torque: the login shell dies of TERM, and all is killed at once."""
+    engine = make_engine_on(make_torque_cluster(exec_with_exec=exec_with_exec), grace_seconds=5)
+    trap = "trap 'sleep 0.3; touch done; exit 9' TERM"
+    spec = make_spec("sh", "-c", f"{trap}; touch begun; while :; do sleep 0.05; done")
+    batch_id = engine.submit(spec)
+    wait_until((spec.folder / "begun").exists)
+    engine.cancel(batch_id)
+    status = wait_for(engine, batch_id)
+    assert (status.exit_code, status.reason) == (9, "cancelled")
+    assert (spec.folder / "done").exists()
+
+
 def test_prologue_that_refuses_a_job_ends_it(cluster, engine, make_spec, wait_for):
     """Exit code 1 of a prologue: the job is over, with exit_status -2."""
     _write_program(cluster.folder / "mom_priv" / "prologue", "echo no room; exit 1")
