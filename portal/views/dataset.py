@@ -20,7 +20,7 @@ from flask.typing import ResponseReturnValue
 from ijp import datastore
 from ijp.catalog import Entity
 from ijp.datastore import Download
-from ijp.errors import NotAuthorizedError, NotFoundError, PortalError
+from ijp.errors import DataNotOnlineError, NotAuthorizedError, NotFoundError, PortalError
 from ijp.query import query
 from portal import data_places, downloads
 from portal.find import Found
@@ -96,6 +96,8 @@ def content(datafile_id: int) -> ResponseReturnValue:
     """A file's content: ``?inline=1`` for a picture inside a page, else to be saved."""
     user = require_user()
     chosen = datastore.Selection(datafile_ids=(datafile_id,))
+    if request.args.get("inline"):
+        _require_on_disk(user, chosen)
     try:
         download = services().datastore.session(user.session_id).get_data(chosen)
     except (NotFoundError, NotAuthorizedError):
@@ -114,6 +116,13 @@ def content(datafile_id: int) -> ResponseReturnValue:
         answer.content_length = download.size
     answer.headers["Content-Security-Policy"] = _FILE_POLICY
     return answer
+
+
+def _require_on_disk(user: User, chosen: datastore.Selection) -> None:
+    """A picture inside a page does not bring its data back from the archive."""
+    place = data_places.place_of(services().datastore, user, chosen)
+    if place is not None and place.status != "ONLINE":
+        raise DataNotOnlineError("this picture is in the archive")
 
 
 @blueprint.post("/download")

@@ -173,6 +173,8 @@ def test_pictures_are_not_asked_for_by_looking_at_their_page(portal, work):
     as_root(portal).archive(Selection(dataset_ids=[id]))
     work()
     assert "inline=1" not in browser.get(f"/datasets/{id}").text
+    (file,) = portal.root.search(f"SELECT f.id FROM Datafile f WHERE f.dataset.id = {id}")
+    assert browser.get(f"/datafiles/{file}/content?inline=1").status_code == 503
     assert as_root(portal).status(Selection(dataset_ids=[id])) == "ARCHIVED"
 
 
