@@ -51,6 +51,7 @@ class OpenPbsEngine(PbsEngine):
     task_index_text: ClassVar[str] = "$PBS_ARRAY_INDEX"
     alterable: ClassVar[frozenset[str]] = frozenset({"wall_seconds", "cpu_seconds"})
     settings_of_its_own: ClassVar[Mapping[str, Any]] = {"history": True, "rerunnable": True}
+    ended_codes: ClassVar[frozenset[int]] = frozenset({_FINISHED})
     final_codes: ClassVar[Mapping[int, str]] = {
         2: "an option that qsub does not take",
         166: "an illegal value",

@@ -65,6 +65,7 @@ class TorqueEngine(PbsEngine):
         "proxy": False,
         "rerunnable": True,
     }
+    ended_codes: ClassVar[frozenset[int]] = frozenset({170})
     final_codes: ClassVar[Mapping[int, str]] = {
         2: "an option that qsub does not take",
         27: "a wrong syntax of nodes",

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from batch.command import Answer, CommandFailedError
 from batch.command_engine import CommandEngine, ListedJob, Request
 from batch.engine import EngineState, JobSpec, JobStatus, When
-from batch.pbs.job import JOB_ID, PbsJob, seconds, size_bytes
+from batch.pbs.job import JOB_ID, PbsJob, seconds, size_bytes, whole
 from batch.resources import Resources
 from batch.witness import CANCELLED
 from ijp.errors import BadRequestError, ConflictError, EngineError, NotFoundError, PortalError
@@ -39,6 +39,7 @@ _KILLED = re.compile(r"=>> PBS: job killed: (.{1,200})")
 _REMEMBERED = 200_000
 # With the mark and an element's number this makes 64, which Torque was seen to take.
 _LABEL_LENGTH = 30
+_WAITING = ("Q", "H", "W")
 _CHANGES = {"qdel", "qhold", "qrls", "qalter", "qrerun", "qsig"}
 
 
@@ -47,6 +48,8 @@ class PbsEngine(CommandEngine):
 
     final_codes: ClassVar[Mapping[int, str]]
     """Exit codes of qsub for what stays refused however often it is tried, and their meaning."""
+    ended_codes: ClassVar[frozenset[int]]
+    """Exit codes of qdel for a job that has ended."""
     job_id_text: ClassVar[str] = "$PBS_JOBID"
     actions: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "cancel": ("qdel",),
@@ -117,7 +120,10 @@ class PbsEngine(CommandEngine):
         return re.sub(r"\[[0-9]+\]", "[]", element_id, count=1)
 
     def alter_arguments(self, native_id: str, changes: Mapping[str, Any]) -> list[str]:
-        asked = ",".join(f"{name}={text}" for name, text in self.limits(changes).items())
+        job = self._jobs.get(native_id)
+        nodes = whole(job.attributes.get("Resource_List.nodect")) if job is not None else None
+        limits = self.limits({**changes, "nodes": nodes or 1})
+        asked = ",".join(f"{name}={text}" for name, text in limits.items())
         if not asked:
             raise BadRequestError(f"the batch engine {self.name!r} cannot be told {dict(changes)}")
         return ["qalter", "-l", asked, native_id]
@@ -145,12 +151,9 @@ class PbsEngine(CommandEngine):
             raise
 
     def _act(self, action: str, batch_id: str, mark: str) -> None:
-        native_id = self._native_id(batch_id, mark)
-        job = self._jobs.get(native_id)
-        if action == "cancel" and job is not None and job.state in "QHW":
-            # If this job is deleted before it runs, those that wait for its success would run.
-            for child in _waiting_for_success(job):
-                self.run(["qdel", child], user=self._run_as(mark))
+        if action == "cancel":
+            job = self._jobs.get(self._native_id(batch_id, mark))
+            self._cancel_those_that_wait(job, self._run_as(mark))
         try:
             super()._act(action, batch_id, mark)
         except NotFoundError:
@@ -160,6 +163,20 @@ class PbsEngine(CommandEngine):
                 raise ConflictError(f"job {batch_id} is {state.value}") from None
         if action == "release":
             self._see_released(batch_id)
+
+    def _cancel_those_that_wait(self, job: PbsJob | None, user: str) -> None:
+        """If a job is deleted before it runs, those that wait for its success would run."""
+        if job is None or job.state not in _WAITING:
+            return
+        for child in _waiting_for_success(job):
+            self._cancel_those_that_wait(self._jobs.get(child), user)
+            try:
+                self.run(["qdel", child], user=user)
+            except NotFoundError:
+                continue
+            except CommandFailedError as error:
+                if error.answer.exit_code not in self.ended_codes:
+                    raise
 
     def _see_released(self, batch_id: str) -> None:
         """qrls takes away the user's hold only, and says nothing of others."""
@@ -211,11 +228,11 @@ class PbsEngine(CommandEngine):
     def common_arguments(self, request: Request) -> list[str]:
         """What qsub is told in both systems."""
         asked = request.spec.resources
-        log = self.log_path(request)
-        if re.search(r"[,\s:$]", log):
-            raise BadRequestError(f"a file that qsub cannot be told: {log!r}")
+        output = self.log_path(request)
+        if re.search(r"[,\s:$]", output):
+            raise BadRequestError(f"a file that qsub cannot be told: {output!r}")
         label = request.label[:_LABEL_LENGTH].rstrip("._-")
-        arguments = ["qsub", "-N", f"{label}.{request.tag}", "-j", "oe", "-o", log]
+        arguments = ["qsub", "-N", f"{label}.{request.tag}", "-j", "oe", "-o", output]
         if asked.queue is not None:
             arguments += ["-q", asked.queue]
         if asked.account is not None:

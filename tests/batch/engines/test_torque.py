@@ -538,21 +538,32 @@ def test_job_that_waits_for_a_completed_one_runs_or_is_refused(
     assert all(job["job_state"] == "C" for job in cluster.jobs())
 
 
-def test_child_of_a_job_that_is_cancelled_before_it_runs_does_not_run(
+def test_those_that_wait_for_a_job_that_is_cancelled_before_it_runs_do_not_run(
     cluster, engine, make_spec, wait_for
 ):
-    """If its parent is deleted while held, Torque lets an afterok child run."""
+    """If its parent is deleted while held, Torque lets an afterok child run, and so on."""
     cluster.configure(scheduling=False)
     parent_id = engine.submit(make_spec("true"))
-    engine.hold(parent_id)
-    child = replace(
-        make_spec("sh", "-c", "echo ran > ran"), after=(Dependency(batch_id=parent_id),)
-    )
-    child_id = engine.submit(child)
+    waiting = []
+    for _ in range(2):
+        after = (Dependency(batch_id=waiting[-1][1] if waiting else parent_id),)
+        spec = replace(make_spec("sh", "-c", "echo ran > ran"), after=after)
+        waiting.append((spec, engine.submit(spec)))
     engine.cancel(parent_id)
     cluster.configure(scheduling=True)
-    assert wait_for(engine, child_id).reason == "cancelled"
-    assert not (child.folder / "ran").exists()
+    for spec, batch_id in waiting:
+        assert wait_for(engine, batch_id).reason == "cancelled"
+        assert not (spec.folder / "ran").exists()
+
+
+def test_memory_of_a_job_on_several_nodes_is_altered_for_all_of_them(cluster, engine, make_spec):
+    """Torque counts the memory of the whole job."""
+    cluster.configure(scheduling=False)
+    batch_id = engine.submit(make_spec("true", nodes=2, memory_mib=100))
+    assert cluster.jobs()[0]["Resource_List"]["mem"] == "200mb"
+    engine.alter(batch_id, {"memory_mib": 300, "wall_seconds": 90})
+    limits = cluster.jobs()[0]["Resource_List"]
+    assert (limits["mem"], limits["walltime"]) == ("600mb", "00:01:30")
 
 
 def test_why_the_node_killed_a_job_is_read_from_its_log(cluster, engine, make_spec, wait_for):
