@@ -196,7 +196,7 @@ def test_local_leaves_no_folders_behind(tmp_path):
     ("settings", "found"),
     [
         ({"colour": 1}, "colour"),
-        ({"put": ["x"]}, "get|path"),
+        ({"put": ["x"]}, "no argument {key}"),
         ({**QUICK, "put": ["x", "{key}", "{path}"]}, "no use"),
         ({"timeout_seconds": 0}, "timeout_seconds"),
     ],
