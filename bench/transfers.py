@@ -159,8 +159,8 @@ def measure(site: Site, mebibytes: int) -> list[Result]:
     times = Times()
     told, times.checksums = checksums(source)
     wanted = f"name=source&datasetId={dataset}&datafileFormatId={format_id}"
-    before = resident_mebibytes(site.pids)
     reset_peaks(site.pids)
+    before = resident_mebibytes(site.pids)
     times.cat = min(cat_seconds(source, folder / "copy") for _ in range(2))
     times.put, id = put_seconds(f"{site.url}/ids/put?{wanted}", headers | told, source)
     metadata = {"name": "t", "datasetId": str(dataset), "datafileFormatId": str(format_id)}
@@ -230,7 +230,7 @@ def results(mebibytes: int, times: Times) -> list[Result]:
         ),
         _ratio(f"tus upload of {size}", mebibytes, times.tus, times.cat, cat_rate, 50),
         *(
-            Result(f"server memory, {what}", f"+{grown:.0f} MiB", "none", "≤ 64 MiB", grown <= 64)
+            Result(f"server memory, {what}", f"{grown:+.0f} MiB", "none", "≤ 64 MiB", grown <= 64)
             for what, grown in times.grown.items()
         ),
     ]

@@ -20,6 +20,7 @@ from datastore.storage import Storage
 from ijp.errors import InternalError, NotAuthorizedError, NotFoundError
 
 BLOCK_BYTES = 1 << 20
+_LOOKED_FOR = 1000
 
 
 @dataclass(frozen=True)
@@ -155,15 +156,27 @@ class Sender:
         return answer
 
     def _entries(self, datafiles: Sequence[SelectedDatafile]) -> list[zipping.Entry]:
-        """One for each datafile, by name; a name that occurs again gets the datafile's id."""
+        """One for each datafile, by name; a name that occurs again gets the datafile's id.
+
+        Very many are not looked for in the storage before the first byte is sent: what is not
+        there, or not as the catalog has it, then breaks the zip off.
+        """
+        are_few = len(datafiles) <= _LOOKED_FOR
         by_name: dict[str, zipping.Entry] = {}
         for one in sorted(datafiles, key=lambda one: (one.folder, one.name, one.id)):
             name = naming.entry_name(one.folder, one.name, one.id)
             if name in by_name:
                 name = f"{name}-{one.id}"
-            opened = partial(self._storage.open, one.location)
-            by_name[name] = zipping.Entry(name, self.size_of(one), one.mod_time, opened)
+            if are_few or one.file_size is None:
+                size, opened = self.size_of(one), partial(self._storage.open, one.location)
+            else:
+                size, opened = one.file_size, partial(self._opened, one)
+            by_name[name] = zipping.Entry(name, size, one.mod_time, opened)
         return list(by_name.values())
+
+    def _opened(self, datafile: SelectedDatafile) -> BinaryIO:
+        self.size_of(datafile)
+        return self._storage.open(datafile.location)
 
 
 def _answer(body: Any, name: str, tag: str) -> Response:

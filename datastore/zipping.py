@@ -60,12 +60,15 @@ class _Written:
 
 def length(entries: Sequence[Entry]) -> int:
     """Bytes of the zip of these entries without compression."""
-    at, written = 0, []
+    at = directory = 0
     for entry in entries:
+        large, name = entry.is_large, len(entry.name.encode())
         packed = _stored_length(entry.size)
-        written.append(_Written(entry, at, packed, 0))
-        at += len(_local_header(entry)) + packed + len(_descriptor(written[-1]))
-    return at + sum(map(len, _directory(written, at)))
+        wide = (2 if large else 0) + (at >= _MAX_32)
+        directory += 46 + name + (4 + 8 * wide if wide else 0)
+        at += 30 + name + (20 if large else 0) + packed + (24 if large else 16)
+    needs_64 = len(entries) >= _MAX_16 or directory >= _MAX_32 or at >= _MAX_32
+    return at + directory + (56 + 20 if needs_64 else 0) + 22
 
 
 def stream(entries: Iterable[Entry], *, compress: bool) -> Iterator[bytes]:

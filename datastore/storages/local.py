@@ -61,7 +61,8 @@ class LocalStorage(Storage):
         return location if self._path(location).is_file() else None
 
     def dataset_of(self, location: str) -> int:
-        return int(self._path(location).parent.name)
+        self._check(location)
+        return int(location.split("/")[1])
 
     def open(self, location: str) -> BinaryIO:
         with self._found(location) as path:
@@ -102,9 +103,12 @@ class LocalStorage(Storage):
                         yield Kept(location, path.stat().st_size)
 
     def _path(self, location: str) -> Path:
+        self._check(location)
+        return self._folder / location
+
+    def _check(self, location: str) -> None:
         if not _LOCATION.fullmatch(location):
             raise NotFoundError(f"{location[:80]!r} is not a location of this storage")
-        return self._folder / location
 
     @contextmanager
     def _found(self, location: str) -> Iterator[Path]:

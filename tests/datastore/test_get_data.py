@@ -333,3 +333,15 @@ class TestPrepared:
         id = session.prepare(Selection(datafile_ids=[stored.id]))
         session.delete(Selection(datafile_ids=[stored.id]))
         assert get(user=None, preparedId=id).status_code == 404
+
+
+def test_of_very_many_files_one_that_is_missing_breaks_the_zip_off(site, put, monkeypatch):
+    """They are not all looked for before the first byte; the client sees that it is not whole."""
+    monkeypatch.setattr("datastore.sending._LOOKED_FOR", 2)
+    stored = [put(name, name.encode()) for name in "abc"]
+    chosen = Selection(dataset_ids=[site.dataset_ids[0]])
+    whole = downloaded(site.datastore(), dataset_ids=[site.dataset_ids[0]])
+    assert len(zipfile.ZipFile(io.BytesIO(whole)).namelist()) == 3
+    (site.folder / "data" / stored[1].location).unlink()
+    with site.datastore().get_data(chosen) as download, pytest.raises(NotFoundError):
+        b"".join(download.blocks())
