@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from portal.api import capsule, data, jobs, session
+from portal.api import capsule, data, jobs, nodes, session
 from portal.api.blueprint import ApiBlueprint
 from portal.views import (
     admin,
@@ -24,7 +24,13 @@ from portal.views import jobs as jobs_pages
 
 def api() -> list[ApiBlueprint]:
     """The parts of ``/api/v1``, in the order of its document."""
-    return [session.blueprint, data.blueprint, jobs.blueprint, capsule.blueprint]
+    return [
+        session.blueprint,
+        data.blueprint,
+        jobs.blueprint,
+        nodes.blueprint,
+        capsule.blueprint,
+    ]
 
 
 def pages() -> list[Blueprint]:

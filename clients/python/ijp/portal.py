@@ -240,6 +240,10 @@ class PortalClient:
         """Submit a job again with the same inputs and options."""
         return list(self._json("POST", _job(id) + "/repeat")["jobs"])
 
+    def nodes(self) -> list[Record]:
+        """The hosts of the batch system; for administrators."""
+        return list(self._json("GET", "/nodes"))
+
     def output(self, id: int | str, *, stream: str = "out", offset: int = 0) -> Iterator[bytes]:
         """What a job wrote so far, from a byte on; nothing if there is no more.
 

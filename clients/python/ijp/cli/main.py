@@ -25,6 +25,7 @@ _COMMANDS = {
     "output": ("jobs", "Print what a job wrote, also while it runs."),
     "cancel": ("jobs", "Have jobs end, waiting or running."),
     "delete": ("jobs", "Remove ended jobs and their output."),
+    "nodes": ("nodes", "List the hosts of the batch system; for administrators."),
 }
 """By name, the module of a command and what the list of commands says of it."""
 
