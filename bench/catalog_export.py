@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
 from bench.catalog_bulk import Server, served
@@ -28,18 +29,23 @@ def measure(site: Site) -> list[Result]:
         _export(server, site, _FEW)
         reset_peaks(server.pids)
         before = resident_mebibytes(server.pids)
-        by_rest = _export(server, site, None)
+        seconds = _export(server, site, None)
         grown = resident_mebibytes(server.pids) - before
     few, _ = _command(site, "--query", _FEW)
-    whole, by_command = _command(site)
+    whole, exported = _command(site)
     return [
-        _result("/icat/port", by_rest, grown),
-        _result("ijpd catalog export", by_command, whole - few),
+        _result("/icat/port", exported.rows, seconds, grown),
+        _result("ijpd catalog export", exported.rows, exported.seconds, whole - few),
     ]
 
 
-def _result(name: str, exported: tuple[int, float], grown: float) -> Result:
-    rows, seconds = exported
+@dataclass(frozen=True)
+class _Exported:
+    rows: int
+    seconds: float
+
+
+def _result(name: str, rows: int, seconds: float, grown: float) -> Result:
     return Result(
         f"export of all {rows:,} objects by {name}",
         f"+{grown:.0f} MiB ({seconds:.0f} s, {rows / seconds:,.0f}/s)",
@@ -49,8 +55,8 @@ def _result(name: str, exported: tuple[int, float], grown: float) -> Result:
     )
 
 
-def _export(server: Server, site: Site, query: str | None) -> tuple[int, float]:
-    """How many rows there were, and how long it took."""
+def _export(server: Server, site: Site, query: str | None) -> float:
+    """How long it takes."""
     options = {"sessionId": site.root.session_id, "attributes": "ALL"}
     if query is not None:
         options["query"] = query
@@ -60,23 +66,22 @@ def _export(server: Server, site: Site, query: str | None) -> tuple[int, float]:
         answer = connection.getresponse()
         if answer.status != 200:
             raise RuntimeError(f"/icat/port answered {answer.status}: {answer.read(500)!r}")
-        rows, end = _rows(answer)
+        end = _read(answer)
     if not end.endswith(b"# end\n"):
         raise RuntimeError(f"/icat/port ended with {end!r}")
-    return rows, time.perf_counter() - began
+    return time.perf_counter() - began
 
 
-def _rows(source: http.client.HTTPResponse) -> tuple[int, bytes]:
-    """How many lines there are, and the end of the last ones."""
-    lines, end = 0, b""
+def _read(source: http.client.HTTPResponse) -> bytes:
+    """The end of what is read, and thrown away."""
+    end = b""
     while piece := source.read(_PIECE):
-        lines += piece.count(b"\n")
         end = (end + piece)[-20:]
-    return lines, end
+    return end
 
 
-def _command(site: Site, *options: str) -> tuple[float, tuple[int, float]]:
-    """The most memory that the command took, in mebibytes; what it exported, and how long."""
+def _command(site: Site, *options: str) -> tuple[float, _Exported]:
+    """The most memory that the command took, in mebibytes, and what it did."""
     target = site.folder / "icat.export"
     command = [sys.executable, "-P", "-m", "servicekit.cli", "catalog", "export"]
     settings = ["--settings", str(site.folder / "ijp.toml"), *options, str(target)]
@@ -91,4 +96,4 @@ def _command(site: Site, *options: str) -> tuple[float, tuple[int, float]]:
         raise RuntimeError(f"ijpd catalog export ended with {process.returncode}: {told[-500:]}")
     target.unlink()
     rows = int(told.splitlines()[-1].split()[0])
-    return usage.ru_maxrss / 1024, (rows, seconds)
+    return usage.ru_maxrss / 1024, _Exported(rows, seconds)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import IO
 
 from ijp.errors import UnavailableError
@@ -35,7 +36,23 @@ def spooled(texts: Iterable[str]) -> Iterable[bytes]:
     return ["".join(waiting).encode()]
 
 
-def _filed(begun: list[str], rest: Iterator[str]) -> Iterator[bytes]:
+@dataclass(frozen=True)
+class _Filed:
+    """The pieces of a file, which is closed at its end, or by whoever reads no further."""
+
+    file: IO[bytes]
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self.file:
+            while piece := self.file.read(_PIECE):
+                yield piece
+
+    def close(self) -> None:
+        """Let the file go."""
+        self.file.close()
+
+
+def _filed(begun: list[str], rest: Iterator[str]) -> _Filed:
     # Not closed here: it is read by whoever sends it.
     try:
         file = tempfile.TemporaryFile(prefix="ijp-answer-")  # noqa: SIM115
@@ -46,25 +63,23 @@ def _filed(begun: list[str], rest: Iterator[str]) -> Iterator[bytes]:
         begun.clear()
         for text in rest:
             _write(file, text)
-        file.seek(0)
+        _write(file, "", rewind=True)
     except BaseException:
-        file.close()
+        # What could not be written is not tried again.
+        with suppress(OSError):
+            file.close()
         raise
-    return _pieces(file)
+    return _Filed(file)
 
 
-def _write(file: IO[bytes], text: str) -> None:
+def _write(file: IO[bytes], text: str, *, rewind: bool = False) -> None:
     try:
         file.write(text.encode())
+        if rewind:
+            file.seek(0)
     except OSError as error:
         raise _no_room(error) from error
 
 
 def _no_room(error: OSError) -> UnavailableError:
     return UnavailableError(f"the server has no room for a long answer now: {error.strerror}")
-
-
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    with closing(file):
-        while piece := file.read(_PIECE):
-            yield piece

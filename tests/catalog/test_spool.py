@@ -6,8 +6,10 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
+from flask import Response
 
 from catalog import spool
 from ijp.errors import QueryError, UnavailableError
@@ -48,8 +50,25 @@ def test_a_failure_at_the_end_is_one_before_the_beginning(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_text_that_nobody_reads_leaves_no_file_open() -> None:
+    files = len(os.listdir("/proc/self/fd"))
+    response = Response(spool.spooled(["x" * 2**21]))
+    response.close()
+    assert len(os.listdir("/proc/self/fd")) == files
+
+
 def test_no_room_for_a_long_text_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     with pytest.raises(UnavailableError, match="no room for a long answer now: No such file"):
         spool.spooled(["x" * 2**21])
     assert b"".join(spool.spooled(["short"])) == b"short"
+
+
+@pytest.mark.parametrize("size", [100, 2**21])
+def test_a_disk_that_gets_full_is_told(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    def full(**_: object) -> IO[bytes]:
+        return Path("/dev/full").open("wb")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(UnavailableError, match="no room for a long answer now: No space left"):
+        spool.spooled(["x" * 2**20, "y" * size])
