@@ -135,45 +135,56 @@ class Commands:
     def _read(
         self, process: subprocess.Popen[bytes], shown: str, stdin: bytes
     ) -> tuple[bytes, str]:
-        """Write and read until all ends are closed and the command has ended."""
+        """Write and read until the command has ended; what it left running is not waited for."""
         until = time.monotonic() + self.timeout_seconds
         assert process.stdout
         assert process.stderr
-        found: dict[object, list[bytes]] = {process.stdout: [], process.stderr: []}
+        found: dict[int, list[bytes]] = {process.stdout.fileno(): [], process.stderr.fileno(): []}
         read_bytes = 0
-        with selectors.DefaultSelector() as selector:
+        ended = os.pidfd_open(process.pid)
+        with selectors.DefaultSelector() as selector, os.fdopen(ended):
             for pipe in (process.stdout, process.stderr):
+                os.set_blocking(pipe.fileno(), False)
                 selector.register(pipe, selectors.EVENT_READ)
+            selector.register(ended, selectors.EVENT_READ)
             if process.stdin:
                 os.set_blocking(process.stdin.fileno(), False)
                 selector.register(process.stdin, selectors.EVENT_WRITE)
-            while selector.get_map():
+            while True:
                 ready = selector.select(max(until - time.monotonic(), 0))
                 if not ready:
                     raise self._too_slow(shown)
+                descriptors = {key.fd for key, _ in ready}
                 for key, _ in ready:
-                    if key.fileobj is process.stdin:
+                    if process.stdin and key.fileobj is process.stdin:
                         stdin = _write(key.fd, stdin)
-                        chunk = stdin
-                    else:
-                        chunk = os.read(key.fd, _CHUNK_BYTES)
-                        found[key.fileobj].append(chunk)
-                        read_bytes += len(chunk)
-                    if not chunk:
-                        selector.unregister(key.fileobj)
-                        if key.fileobj is process.stdin:
+                        if not stdin:
+                            selector.unregister(process.stdin)
                             process.stdin.close()
+                    elif key.fd in found:
+                        chunk = _chunk(key.fd)
+                        found[key.fd].append(chunk)
+                        read_bytes += len(chunk)
+                        if not chunk:
+                            selector.unregister(key.fileobj)
                 if read_bytes > self.output_limit_bytes:
                     raise EngineError(f"{shown}: wrote more than {self.output_limit_bytes} bytes")
-        try:
-            process.wait(max(until - time.monotonic(), 0.1))
-        except subprocess.TimeoutExpired:
-            raise self._too_slow(shown) from None
-        error = b"".join(found[process.stderr])
-        return b"".join(found[process.stdout]), error.decode("utf-8", "replace")
+                if descriptors == {ended}:
+                    break
+        process.wait()
+        out, err = (b"".join(found[pipe.fileno()]) for pipe in (process.stdout, process.stderr))
+        return out, err.decode("utf-8", "replace")
 
     def _too_slow(self, shown: str) -> EngineError:
         return EngineError(f"{shown}: no answer after {self.timeout_seconds:g} s")
+
+
+def _chunk(descriptor: int) -> bytes:
+    """What can be read; nothing at the end."""
+    try:
+        return os.read(descriptor, _CHUNK_BYTES)
+    except BlockingIOError:
+        return b""
 
 
 def _write(descriptor: int, text: bytes) -> bytes:

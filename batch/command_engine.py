@@ -15,8 +15,9 @@ that was set up anew counts from 1 again, and another's job 17 is not taken for 
 
 **Batch ids** are ``NATIVE/MARK``: the system's own id, and the mark that it has to belong to.
 
-**Two witnesses**: while the system has the job, its word counts. When it says that the job has
-ended, or has forgotten it, what the runner left on disk (``batch.job.runner``) tells how, and the
+**Two witnesses**: what the runner left on disk (``batch.job.runner``) tells how a program ended by
+itself, and it does not run again. Until then, while the system has the job, its word counts.
+When it says that the job has ended, or has forgotten it, the runner's record tells how, and the
 system's word is the second: why it was ended from outside, or how it ended if the runner could
 leave nothing. If neither knows, the job is absent from ``status``: absence is not success.
 """
@@ -383,7 +384,8 @@ class CommandEngine(BatchEngine):
             *(str(self._folder), tag),
         ]
         variables = f'"{self.job_id_text}" "{self.task_index_text if is_array else ""}"'
-        text = f"#!/bin/sh\nexec {shlex.join(words)} {variables}\n"
+        # Announcements of a suspension must not end what has no handler yet.
+        text = f"#!/bin/sh\ntrap '' USR1\nexec {shlex.join(words)} {variables}\n"
         try:
             script.write_text(text)
             script.chmod(0o755)
@@ -449,12 +451,13 @@ class CommandEngine(BatchEngine):
 
     def _judge(self, mark: str, told: JobStatus | None) -> JobStatus | None:
         """What is known of a job, from the system's word and what the runner left."""
-        start = self._records.start(mark)
-        if told is not None and told.state in _ACTIVE:
+        start, end = self._records.start(mark), self._records.end(mark)
+        cancelled = self._records.is_cancelled(mark)
+        is_settled = witness.settles(end) and not cancelled
+        if told is not None and told.state in _ACTIVE and not is_settled:
             return witness.running(told, start)
-        if told is not None and told.state is EngineState.UNKNOWN:
+        if told is not None and told.state is EngineState.UNKNOWN and not is_settled:
             return told
-        end = self._records.end(mark)
         if start is not None and end is None and self._may_still_come(mark):
             before = told or JobStatus(state=EngineState.RUNNING)
             return witness.running(replace(before, state=EngineState.RUNNING, reason=""), start)
@@ -463,7 +466,7 @@ class CommandEngine(BatchEngine):
             start,
             end,
             log=self._records.log(mark),
-            cancelled=self._records.is_cancelled(mark),
+            cancelled=cancelled,
         )
 
     def _may_still_come(self, mark: str) -> bool:

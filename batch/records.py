@@ -74,6 +74,8 @@ class JobRecords:
                 yield
             finally:
                 self._held.descriptors = ()
+                # Not only closed: what a command leaves running has it too.
+                fcntl.flock(lock, fcntl.LOCK_UN)
 
     @property
     def lock_descriptors(self) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from batch.command_settings import CommandSettings
 from batch.engine import EngineState, JobSpec, JobStatus
-from batch.job.runner import TOLD_TO_STOP
+from batch.job.runner import TOLD_TO_STOP, ended_from_outside
 
 CANCELLED = "cancelled"
 _MIB = 1024 * 1024
@@ -95,9 +95,7 @@ def ended(
 
 def settles(end: Mapping[str, Any] | None) -> bool:
     """Whether the runner's record tells all: the system may know why it ended the job itself."""
-    if end is None:
-        return False
-    return end.get("reason") != TOLD_TO_STOP and _integer(end.get("signal")) not in _FORCED
+    return end is not None and not ended_from_outside(end)
 
 
 def _by_the_runner(told: JobStatus | None, end: Mapping[str, Any], cancelled: bool) -> JobStatus:

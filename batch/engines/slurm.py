@@ -334,7 +334,7 @@ def _status(
 ) -> JobStatus:
     known = _STATES.get(state, EngineState.UNKNOWN)
     if known is EngineState.QUEUED:
-        if reason in _HELD:
+        if reason.replace(" ", "_") in _HELD:
             return JobStatus(state=EngineState.HELD)
         return JobStatus(state=known, reason="" if reason in _ORDINARY else reason)
     has_run = bool(nodes) and known is not EngineState.HELD

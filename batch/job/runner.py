@@ -7,7 +7,8 @@ outputs with their limits, time and memory; and it leaves two witnesses beside t
 together with these.
 
 A job that its batch system started twice, under two ids, runs once: the second finds the first's
-``start.json`` and ends. A job that was requeued has the same id; it starts anew.
+``start.json`` and ends. A job that was requeued has the same id; it starts anew, unless its program
+had ended by itself: a system that lost its memory may well start it again.
 """
 
 import os
@@ -40,13 +41,28 @@ RESERVED = (99, 100)
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
 """SIGUSR2 is how Grid Engine announces the end."""
+_FORCED = (signal.SIGTERM, signal.SIGKILL)
 _IGNORED = (signal.SIGHUP, signal.SIGUSR1)
 
+_TOLD_SECONDS = 0.03
 _told_to_stop = False
 
 
 class RanElsewhereError(Exception):
     """The job runs, or ran, under another batch id."""
+
+
+class EndedBeforeError(Exception):
+    """The program has run to its end; ``exit_code`` is what the batch system was told."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__()
+        self.exit_code = exit_code
+
+
+def ended_from_outside(end: "Mapping[str, Any]") -> bool:
+    """Whether the system, or somebody, may have ended the program, going by the record."""
+    return end.get("reason") == TOLD_TO_STOP or end.get("signal") in _FORCED
 
 
 def main(folder: str, tag: str, batch_id: str, index: str) -> int:
@@ -57,9 +73,16 @@ def main(folder: str, tag: str, batch_id: str, index: str) -> int:
         spec = json.load(file)
     started = time.time()
     start = {"id": batch_id, "host": os.uname().nodename, "started": started}
-    _begin(run_folder, start, spec)
+    try:
+        _begin(run_folder, start, spec)
+    except EndedBeforeError as before:
+        return before.exit_code
     start_file = os.path.join(run_folder, "start.json")
     outcome = _run(spec, lambda outputs: _write(start_file, start | {"outputs": outputs}))
+    if not outcome.reason:
+        # Whoever ends a job tells all its processes, the program perhaps before this one.
+        time.sleep(_TOLD_SECONDS)
+        outcome.reason = _why_end()
     end = {
         "id": batch_id,
         "started": started,
@@ -101,6 +124,7 @@ def _begin(run_folder: str, start: "dict[str, Any]", spec: "Mapping[str, Any]") 
 
     Raises:
         RanElsewhereError: Somebody else has.
+        EndedBeforeError: There is nothing to do any more.
     """
     path = os.path.join(run_folder, "start.json")
     try:
@@ -110,9 +134,15 @@ def _begin(run_folder: str, start: "dict[str, Any]", spec: "Mapping[str, Any]") 
             before = json.load(file)
         if before["id"] != start["id"]:
             raise RanElsewhereError(f"this job runs, or ran, as {before['id']}") from None
+        end_path = os.path.join(run_folder, "end.json")
+        if os.path.exists(end_path):
+            with open(end_path, encoding="utf-8") as file:
+                end = json.load(file)
+            if not ended_from_outside(end):
+                outcome = Outcome(end["reason"], exit_code=end["exit_code"], signal=end["signal"])
+                raise EndedBeforeError(_exit_code(outcome)) from None
+            os.unlink(end_path)
         _remove_outputs(before, spec)
-        if os.path.exists(os.path.join(run_folder, "end.json")):
-            os.unlink(os.path.join(run_folder, "end.json"))
         _write(path, start)
         return
     with open(descriptor, "w", encoding="utf-8") as file:

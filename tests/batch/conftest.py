@@ -6,8 +6,10 @@ import itertools
 import os
 import signal
 import sqlite3
+import subprocess
 import sys
 import time
+import types
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import partial
@@ -152,6 +154,37 @@ def make_gridengine(gridengine_site: GridEngineSite, tmp_path: Path) -> Iterator
 
 
 @pytest.fixture
+def make_documented(tmp_path: Path) -> Iterator[MakeEngine]:
+    """Makes engines of the class that the documentation shows, on a task-spooler of their own."""
+    text = (Path(__file__).parents[2] / "docs" / "engines.md").read_text(encoding="utf-8")
+    module = types.ModuleType("documented")
+    exec(text.split("```python\n")[1].split("```")[0], vars(module))
+    environment = {"TS_SOCKET": str(tmp_path / "socket"), "TS_SLOTS": "2"}
+    run = partial(subprocess.run, env={"PATH": "/usr/bin:/bin", **environment}, check=True)
+    # The first command starts the server, which is to inherit nothing of the test.
+    run(["tsp", "-S", "2"], stdout=subprocess.DEVNULL)
+
+    def make(**settings: Any) -> BatchEngine:
+        table = {
+            "command_folder": "/usr/bin",
+            "environment": environment,
+            "grace_seconds": 0.5,
+            "record_wait_seconds": 3,
+            **settings,
+        }
+        engine: BatchEngine = module.SpoolerEngine(table, tmp_path / "engine")
+        return engine
+
+    yield make
+    # The runners end with their jobs when the server's children are told to stop.
+    listed = run(["tsp", "-l"], capture_output=True, text=True).stdout.splitlines()[1:]
+    for number, state in (line.split()[:2] for line in listed):
+        if state in ("running", "queued"):
+            run(["tsp", "-r" if state == "queued" else "-k", number])
+    run(["tsp", "-K"])
+
+
+@pytest.fixture
 def make_torque_cluster(tmp_path: Path) -> Iterator[Callable[..., Cluster]]:
     """Makes clusters of the stand-in of Torque; all that they run is ended with the test."""
     made: list[Cluster] = []
@@ -203,6 +236,7 @@ def _on_pbs(
         "local",
         pytest.param("slurm", marks=pytest.mark.slow),
         pytest.param("gridengine", marks=pytest.mark.slow),
+        pytest.param("documented", marks=pytest.mark.slow),
         pytest.param("torque", marks=pytest.mark.slow),
         pytest.param("openpbs", marks=pytest.mark.slow),
     ]

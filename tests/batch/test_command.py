@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -82,6 +83,19 @@ def test_command_that_closes_its_outputs_and_hangs_is_killed(make_commands):
     closes = make_commands(closes="exec >&- 2>&-; sleep 1000", timeout_seconds=0.3)
     with pytest.raises(EngineError, match="no answer"):
         closes.run(["closes"])
+
+
+def test_what_a_command_leaves_running_is_neither_waited_for_nor_killed(make_commands):
+    """As a command that starts its server when it is first called."""
+    commands = make_commands(leaves="sleep 30 & echo $!; exit 0")
+    answer = commands.run(["leaves"])
+    pid = int(answer.stdout)
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_all_that_a_command_wrote_is_read(make_commands):
+    answer = make_commands(writes="head -c 700000 /dev/zero; echo end >&2").run(["writes"])
+    assert (len(answer.stdout), answer.stderr) == (700_000, "end\n")
 
 
 def test_command_that_writes_for_ever_is_killed(make_commands):

@@ -15,7 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batch.engine import Capability, EngineState
-from ijp.errors import BadRequestError, ConflictError, NotFoundError
+from ijp.errors import (
+    BadRequestError,
+    ConflictError,
+    NotFoundError,
+    NotImplementedHereError,
+)
 
 PRINT_ARGUMENTS = (
     "import os, sys; os.write(1, b''.join(os.fsencode(a) + b'\\0' for a in sys.argv[1:]))"
@@ -293,7 +298,8 @@ def test_held_job_waits_until_it_is_released(engine, make_spec, wait_for):
 def test_queued_and_held_jobs_are_cancelled_at_once(engine, make_spec, wait_for):
     running = [engine.submit(make_spec("sleep", "1000")) for _ in range(2)]
     queued, held = (engine.submit(make_spec("sh", "-c", "echo ran > ran")) for _ in range(2))
-    engine.hold(held)
+    if Capability.HOLD in engine.capabilities:
+        engine.hold(held)
     for batch_id in (queued, held):
         engine.cancel(batch_id)
         status = engine.status([batch_id])[batch_id]
@@ -311,9 +317,18 @@ def test_cancelling_an_ended_job_changes_nothing(engine, make_spec, wait_for):
 
 
 def test_unknown_jobs_cannot_be_changed(engine):
-    for change in (engine.cancel, engine.hold, engine.release):
-        with pytest.raises(NotFoundError):
+    changes = {
+        Capability.HOLD: engine.hold,
+        Capability.RELEASE: engine.release,
+        Capability.SUSPEND: engine.suspend,
+        Capability.REQUEUE: engine.requeue,
+    }
+    for capability, change in changes.items():
+        wrong = NotFoundError if capability in engine.capabilities else NotImplementedHereError
+        with pytest.raises(wrong):
             change("0" * 26)
+    with pytest.raises(NotFoundError):
+        engine.cancel("0" * 26)
 
 
 def test_ended_job_is_forgotten_and_its_output_stays(engine, make_spec, wait_for):

@@ -43,6 +43,7 @@ def test_listing_is_read():
         ("PENDING", "JobHeldUser", EngineState.HELD),
         ("PENDING", "JobHeldAdmin", EngineState.HELD),
         ("PENDING", "job_requeued_in_held_state", EngineState.HELD),
+        ("PENDING", "launch failed requeued held", EngineState.HELD),
         ("SPECIAL_EXIT", "JobHeldUser", EngineState.HELD),
         ("CONFIGURING", "None", EngineState.QUEUED),
         ("COMPLETING", "None", EngineState.RUNNING),

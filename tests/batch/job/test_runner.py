@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from ulid import ULID
@@ -96,15 +98,33 @@ def test_job_that_was_submitted_twice_runs_once(make_job, tmp_path):
 
 
 def test_requeued_job_starts_anew_with_empty_outputs(make_job, tmp_path):
-    start, folder = make_job("sh", "-c", f"echo ran >> {tmp_path}/ran; wc -l < {tmp_path}/ran")
+    """The first attempt ended as if its node had been taken from it."""
+    first = f"[ -e {tmp_path}/ran ]"
+    program = f"{first} || stop=1; echo ran >> {tmp_path}/ran; wc -l < {tmp_path}/ran"
+    start, folder = make_job("sh", "-c", f"{program}; [ -z $stop ] || kill -TERM $$")
     for _ in range(2):
         start("7").communicate()
     assert (tmp_path / "ran").read_text() == "ran\n" * 2
     assert (folder / "out").read_text() == "2\n"
+    assert end_of(folder)["exit_code"] == 0
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_job_that_ended_by_itself_does_not_run_again(make_job, tmp_path, code):
+    """As when a batch system lost its memory."""
+    start, folder = make_job("sh", "-c", f"echo ran >> {tmp_path}/ran; exit {code}")
+    ended = []
+    for _ in range(2):
+        process = start("7")
+        process.communicate()
+        assert process.returncode == code
+        ended.append(end_of(folder))
+    assert (tmp_path / "ran").read_text() == "ran\n"
+    assert ended[0] == ended[1]
 
 
 def test_output_that_is_not_the_earlier_attempts_is_not_removed_for_the_next(make_job):
-    start, folder = make_job("true")
+    start, folder = make_job("sh", "-c", "kill -TERM $$")
     start("7").communicate()
     (folder / "kept").write_text("precious")
     (folder / "kept").rename(folder / "out")
@@ -123,6 +143,23 @@ def test_runner_that_is_told_to_stop_ends_the_program_and_records_it(make_job, n
     process.communicate(timeout=20)
     end = end_of(folder)
     assert (end["signal"], end["reason"]) == (signal.SIGTERM, runner.TOLD_TO_STOP)
+
+
+def test_program_that_was_told_first_and_ended_well_is_not_one_that_ended_by_itself(make_job):
+    """Batch systems tell all processes of a job to end, one after another."""
+    program = 'trap "sleep 0.01; exit 0" TERM; echo on; while :; do sleep 0.01; done'
+    start, folder = make_job("sh", "-c", program)
+    process = start()
+    while not (folder / "out").exists() or not (folder / "out").read_text():
+        assert process.poll() is None
+    (child,) = (
+        Path("/proc", str(process.pid), "task", str(process.pid), "children").read_text().split()
+    )
+    os.kill(int(child), signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    end = end_of(folder)
+    assert (end["exit_code"], end["reason"]) == (0, runner.TOLD_TO_STOP)
 
 
 def test_element_of_an_array_is_the_mark_on_its_line(make_job, tmp_path):

@@ -41,10 +41,10 @@ class Daemons:
         """The pid of one."""
         return self._running[name].pid
 
-    def stop(self, name: str, *, kill: bool = False) -> None:
+    def stop(self, name: str) -> None:
         """Stop one and wait until it is gone."""
         daemon = self._running.pop(name)
-        daemon.kill() if kill else daemon.terminate()
+        daemon.terminate()
         try:
             daemon.wait(15)
         except subprocess.TimeoutExpired:

@@ -114,8 +114,8 @@ class SlurmSite:
         self._daemons.start("slurmctld", command, user="slurm", environment=self.environment)
 
     def stop_controller(self) -> None:
-        """Kill slurmctld: jobs run on, commands get no answer."""
-        self._daemons.stop("slurmctld", kill=True)
+        """Stop slurmctld: jobs run on, commands get no answer."""
+        self._daemons.stop("slurmctld")
 
     def wait_for_controller(self) -> None:
         """Wait until it answers."""
