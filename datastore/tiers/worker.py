@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -76,13 +75,13 @@ class Worker:
             self._restore_files(some)
             return
         for one in some:
-            self._attempt(one, lambda one=one: self._move(one))  # type: ignore[misc]
+            self._attempt(one)
 
-    def _attempt(self, taken: Taken, action: Callable[[], None]) -> None:
+    def _attempt(self, taken: Taken) -> None:
         """Do something; what fails is done again later, or given up with its reason."""
         owner, thing = self.locks.owner, taken.thing
         try:
-            action()
+            self._move(taken)
         except PostponedError as error:
             log.info("%s of %s is put off: %s", taken.operation, thing.key, error)
             self.queue.put_back(owner, taken, pause=pause_after(1))
