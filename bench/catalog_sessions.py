@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 import tomllib
+from collections.abc import Callable
 
 import icat
 from werkzeug.security import check_password_hash
@@ -45,8 +47,12 @@ def construction(site: Site) -> Result:
 def log_in(site: Site) -> Result:
     """By REST, without the time that the hash of the password takes by intent."""
     users = tomllib.loads((site.folder / "secrets" / "simple_users.toml").read_text())
-    hashing = median_seconds(lambda: check_password_hash(users[USER], PASSWORD))
-    seconds = median_seconds(lambda: site.catalog(USER))
+    hashes: list[float] = []
+    log_ins: list[float] = []
+    for _ in range(2 * TIMES):
+        hashes.append(_seconds(lambda: check_password_hash(users[USER], PASSWORD)))
+        log_ins.append(_seconds(lambda: site.catalog(USER)))
+    hashing, seconds = statistics.median(hashes), statistics.median(log_ins)
     return Result(
         "log-in by REST",
         f"{1000 * seconds:.0f} ms",
@@ -54,3 +60,9 @@ def log_in(site: Site) -> Result:
         f"≤ hash + 60 ms = {1000 * hashing + 60:.0f} ms",
         seconds <= hashing + 0.06,
     )
+
+
+def _seconds(do: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    do()
+    return time.perf_counter() - began
