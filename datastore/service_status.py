@@ -8,7 +8,7 @@ from typing import Any
 from datastore.selection import Resolver
 from datastore.storage import DatasetInfo
 from datastore.tiers.levels import Overview
-from datastore.tiers.queue import Thing
+from datastore.tiers.records import Thing
 from ijp.errors import NotAuthorizedError, NotFoundError
 
 

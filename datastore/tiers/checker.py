@@ -14,7 +14,7 @@ from sqlalchemy import Engine, delete, insert, select
 
 from datastore.selection import SelectedDatafile
 from datastore.tiers.model import CheckedArchive
-from datastore.tiers.queue import Thing
+from datastore.tiers.records import Thing
 from datastore.tiers.worker import Worker
 from ijp.errors import DataNotOnlineError, PortalError
 from servicekit.database import writing

@@ -11,7 +11,8 @@ from typing import ClassVar, Protocol
 from datastore.selection import SelectedDatafile
 from datastore.storage import Storage
 from datastore.tiers.locks import LockCount, Locks
-from datastore.tiers.queue import ABSENT, Queue, Standing, Thing
+from datastore.tiers.queue import Queue
+from datastore.tiers.records import ABSENT, Standing, Thing
 from datastore.tiers.states import Operation, Request, Unit
 from ijp.errors import (
     DataNotOnlineError,

@@ -7,7 +7,7 @@ had taken up is queued again, so every operation can be done twice.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,7 +24,6 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    or_,
     select,
     text,
     update,
@@ -33,13 +32,13 @@ from sqlalchemy import (
 from datastore.model import UnsettledFile, UtcDateTime
 from datastore.tiers.model import TierItem
 from datastore.tiers.owner import is_dead
+from datastore.tiers.records import Records, Thing, portions, thing_of
 from datastore.tiers.states import Operation, Request, Unit, combined, restarts_delay, resumed
 from servicekit.database import writing
 
 log = logging.getLogger(__name__)
 
 MOST_TRIES = 5
-_KEYS_A_QUERY = 500
 _FIRST_PAUSE_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 600.0
 _TOUCHED_AGAIN = timedelta(hours=1)
@@ -49,20 +48,6 @@ _ADD = text(
     "touched, serial, tries) VALUES (:key, :dataset_id, :datafile_id, true, false, true, "
     ":now, 0, 0) ON CONFLICT DO NOTHING"
 ).bindparams(bindparam("now", type_=UtcDateTime()))
-
-
-@dataclass(frozen=True, slots=True)
-class Thing:
-    """What is moved: a dataset, or a file.
-
-    Attributes:
-        key: The dataset's id in decimal, or the file's location.
-        datafile_id: None for a dataset.
-    """
-
-    key: str
-    dataset_id: int
-    datafile_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,31 +65,7 @@ class Taken:
     archive_files: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a thing stands.
-
-    Attributes:
-        is_queued: Something is queued or running that may take it off the main storage.
-        is_coming: A restore is queued or running.
-        failure: Why the last restore failed; None if it did not.
-    """
-
-    in_main: bool
-    is_queued: bool
-    is_coming: bool
-    failure: str | None
-
-    @property
-    def is_online(self) -> bool:
-        """All of it is in the main storage, and stays there."""
-        return self.in_main and not self.is_queued
-
-
-ABSENT = Standing(in_main=True, is_queued=False, is_coming=False, failure=None)
-
-
-class Queue:
+class Queue(Records):
     """What is asked for, what is being done, and where everything is."""
 
     def __init__(self, engine: Engine, unit: Unit, delay: timedelta) -> None:
@@ -114,15 +75,14 @@ class Queue:
             delay: How long a dataset's write waits after its last change; for files, how long
                 requests are collected after the first one.
         """
-        self.unit = unit
-        self._engine = engine
+        super().__init__(engine, unit)
         self._delay = delay
         self._in_hand: set[str] = set()
 
     def request(self, things: Iterable[Thing], asked: Operation) -> None:
         """Queue an operation, combined with what is queued already."""
         by_key = {thing.key: thing for thing in things}
-        for keys in _portions(sorted(by_key)):
+        for keys in portions(sorted(by_key)):
             with writing(self._engine).begin() as connection:
                 now = _now()
                 rows = [_row(by_key[key], now) for key in keys]
@@ -230,7 +190,7 @@ class Queue:
     def extend(self, owner: str, lease: timedelta) -> None:
         """Say that an owner still works on what it has in hand."""
         own = and_(TierItem.owner == owner, TierItem.running.is_not(None))
-        for some in _portions(sorted(self._in_hand)):
+        for some in portions(sorted(self._in_hand)):
             in_hand = and_(own, TierItem.key.in_(some))
             self._changed(update(TierItem).where(in_hand).values(until=_now() + lease))
 
@@ -287,12 +247,6 @@ class Queue:
         )
         return self._changed(statement)
 
-    def is_unsettled(self, dataset_id: int) -> bool:
-        """Whether an upload or removal in a dataset has not come to its end."""
-        query = select(exists().where(UnsettledFile.dataset_id == dataset_id))
-        with self._engine.connect() as connection:
-            return bool(connection.scalar(query))
-
     def written(self, owner: str, taken: Taken, size: int, files: str | None = None) -> bool:
         """Say that the archive has all that there was when the write was taken up."""
         return self._changed(
@@ -343,7 +297,7 @@ class Queue:
 
     def reset(self, keys: Collection[str]) -> None:
         """Take failure marks away."""
-        for some in _portions(sorted(keys)):
+        for some in portions(sorted(keys)):
             statement = update(TierItem).where(TierItem.key.in_(some))
             self._changed(statement.values(failed=None, failure=None))
 
@@ -358,77 +312,13 @@ class Queue:
     def touch(self, keys: Collection[str]) -> None:
         """Note that things are being read."""
         now = _now()
-        for some in _portions(sorted(keys)):
+        for some in portions(sorted(keys)):
             long_ago = TierItem.touched < now - _TOUCHED_AGAIN
             query = select(TierItem.key).where(TierItem.key.in_(some), long_ago)
             with self._engine.connect() as connection:
                 old = connection.scalars(query).all()
             if old:
                 self._changed(update(TierItem).where(TierItem.key.in_(old)).values(touched=now))
-
-    def standing(self, keys: Collection[str]) -> dict[str, Standing]:
-        """How things stand; what is not among them never was on two levels: see ``ABSENT``."""
-        found: dict[str, Standing] = {}
-        for some in _portions(sorted(keys)):
-            query = select(
-                TierItem.key,
-                TierItem.in_main,
-                TierItem.wanted,
-                TierItem.running,
-                TierItem.failed,
-                TierItem.failure,
-            ).where(TierItem.key.in_(some))
-            with self._engine.connect() as connection:
-                found |= {row.key: _standing(row) for row in connection.execute(query)}
-        return found
-
-    def under_way(self) -> list[tuple[Thing, Request]]:
-        """All that is queued or running, as one request for each thing."""
-        with self._engine.connect() as connection:
-            rows = connection.execute(
-                select(TierItem)
-                .where(or_(TierItem.wanted.is_not(None), TierItem.running.is_not(None)))
-                .order_by(TierItem.dataset_id, TierItem.key)
-            )
-            return [(_thing(row), Request(row.wanted or row.running)) for row in rows]
-
-    def failures(self) -> list[tuple[Thing, Operation, str]]:
-        """What was given up, and why."""
-        with self._engine.connect() as connection:
-            rows = connection.execute(
-                select(TierItem)
-                .where(TierItem.failed.is_not(None))
-                .order_by(TierItem.dataset_id, TierItem.key)
-            )
-            return [(_thing(row), Operation(row.failed), row.failure or "") for row in rows]
-
-    def longest_unused(self) -> list[Thing]:
-        """What can be archived, that was longest not used first."""
-        query = (
-            select(TierItem.key, TierItem.dataset_id, TierItem.datafile_id)
-            .where(TierItem.in_main, TierItem.wanted.is_(None), TierItem.running.is_(None))
-            .order_by(TierItem.touched, TierItem.key)
-        )
-        with self._engine.connect() as connection:
-            return [_thing(row) for row in connection.execute(query)]
-
-    def known(self, keys: Iterable[str]) -> set[str]:
-        """Those of the keys that two levels know of."""
-        return set(self.standing(list(keys)))
-
-    def archived(self, after: int, at_most: int) -> list[tuple[Thing, int | None]]:
-        """Datasets that the archive has, all of each, with the bytes; in the order of their ids."""
-        if self.unit is not Unit.DATASET:
-            return []
-        query = (
-            select(TierItem)
-            .where(TierItem.in_archive, TierItem.unwritten.is_(False))
-            .where(TierItem.dataset_id > after)
-            .order_by(TierItem.dataset_id)
-            .limit(at_most)
-        )
-        with self._engine.connect() as connection:
-            return [(_thing(row), row.archive_bytes) for row in connection.execute(query)]
 
     def _ended(self, owner: str, taken: Taken) -> Update:
         marked = TierItem.failed == taken.operation
@@ -484,17 +374,9 @@ def _locked(connection: Connection, keys: Sequence[str], *more: Any) -> Sequence
     return connection.execute(query.order_by(TierItem.key).with_for_update()).all()
 
 
-def _portions(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (keys[at : at + _KEYS_A_QUERY] for at in range(0, len(keys), _KEYS_A_QUERY))
-
-
-def _thing(row: Any) -> Thing:
-    return Thing(row.key, row.dataset_id, row.datafile_id)
-
-
 def _taken(row: Row[Any]) -> Taken:
     return Taken(
-        thing=_thing(row),
+        thing=thing_of(row),
         operation=Request(row.wanted).first,
         serial=row.serial,
         tries=row.tries,
@@ -503,14 +385,4 @@ def _taken(row: Row[Any]) -> Taken:
         unwritten=row.unwritten,
         archive_bytes=row.archive_bytes,
         archive_files=row.archive_files,
-    )
-
-
-def _standing(row: Any) -> Standing:
-    requests = {*(str(row.wanted or "").split("_THEN_")), row.running}
-    return Standing(
-        in_main=row.in_main,
-        is_queued=bool(requests & {Operation.ARCHIVE, Operation.RESTORE, Operation.DELETE}),
-        is_coming=Operation.RESTORE in requests,
-        failure=(row.failure or "") if row.failed == Operation.RESTORE else None,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 
 from datastore.storage import Storage
-from datastore.tiers.queue import Queue, Thing
+from datastore.tiers.queue import Queue
+from datastore.tiers.records import Thing
 from datastore.tiers.states import Operation, Unit
 from ijp.errors import NotFoundError
 

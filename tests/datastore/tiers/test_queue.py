@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 
 from datastore.tiers.model import TierItem
 from datastore.tiers.owner import new_owner
-from datastore.tiers.queue import MOST_TRIES, Queue, Thing
+from datastore.tiers.queue import MOST_TRIES, Queue
+from datastore.tiers.records import Standing, Thing
 from datastore.tiers.states import Operation, Request, Unit
 from datastore.unsettled import Unsettled
 from servicekit.database import writing
@@ -183,9 +184,8 @@ def test_a_restore_that_goes_well_takes_the_failure_away(queue):
     queue.failed("me:1:1", take(queue), "the tape is torn")
     queue.request([ONE], Operation.RESTORE)
     queue.restored("me:1:1", take(queue))
-    assert queue.standing(["7"])["7"] == queue.standing(["7"])["7"].__class__(
-        True, False, False, None
-    )
+    online = Standing(in_main=True, is_queued=False, is_coming=False, failure=None)
+    assert queue.standing(["7"]) == {"7": online}
 
 
 def test_a_restore_is_not_forgotten_for_a_write(queue):
