@@ -148,6 +148,15 @@ def prepared(prepared_id: str) -> ResponseReturnValue:
     return render_template("dataset/download.html", prepared=made, name=name)
 
 
+@blueprint.get("/downloads/<prepared_id>/state")
+@login_required
+def prepared_state(prepared_id: str) -> ResponseReturnValue:
+    """The part of that page that changes, for the script that looks again."""
+    name = request.args.get("name", "")
+    made = downloads.found(services().datastore, services().settings, prepared_id, name)
+    return render_template("dataset/_download.html", prepared=made, name=name)
+
+
 def _get(user: User, dataset_id: int) -> Entity:
     try:
         return user.catalog.get(_WHOLE, dataset_id)
