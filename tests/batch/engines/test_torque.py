@@ -255,11 +255,13 @@ def test_job_of_an_account_whose_jobs_could_not_be_seen_is_not_submitted(
 
 
 def test_number_that_a_new_server_gives_again_is_not_our_job(
-    cluster, engine, make_engine_on, make_spec, wait_for
+    cluster, make_engine_on, make_spec, wait_for, wait_until
 ):
     """A server that was set up anew counts from 1, and another's job gets our number."""
-    batch_id = engine.submit(make_spec(*LONG))
-    wait_for(engine, batch_id, EngineState.RUNNING)
+    engine = make_engine_on(cluster, record_wait_seconds=30)
+    spec = make_spec("sh", "-c", "touch begun; exec sleep 1000")
+    batch_id = engine.submit(spec)
+    wait_until((spec.folder / "begun").exists)
     cluster.configure(scheduling=False)
     cluster.clear()
     other = make_engine_on(cluster, name="another")
@@ -524,18 +526,19 @@ def test_job_waits_for_another(cluster, engine, make_spec, wait_for, when, code,
     ],
 )
 def test_job_that_waits_for_a_completed_one_runs_or_is_refused(
-    cluster, engine, make_spec, wait_for, when, code, taken
+    cluster, engine, make_spec, wait_for, wait_until, when, code, taken
 ):
     """To Torque a completed parent is an invalid one (208), or one to wait for without end."""
     parent_id = engine.submit(make_spec("sh", "-c", f"exit {code}"))
     wait_for(engine, parent_id)
+    wait_until(lambda: cluster.jobs()[0]["job_state"] == "C")
     child = replace(make_spec("true"), after=(Dependency(batch_id=parent_id, when=when),))
     if taken:
         assert wait_for(engine, engine.submit(child)).succeeded
     else:
         with pytest.raises(BadRequestError, match="to wait until"):
             engine.submit(child)
-    assert all(job["job_state"] == "C" for job in cluster.jobs())
+    wait_until(lambda: all(job["job_state"] == "C" for job in cluster.jobs()))
 
 
 def test_those_that_wait_for_a_job_that_is_cancelled_before_it_runs_do_not_run(
