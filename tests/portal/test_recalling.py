@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from ijp.datastore import DatastoreClient, DatastoreSession, Selection
 from portal.model import JobRow
 from portal.recalling import FAILED, WAITING
 from servicekit.database import writing
-from tests.portal_site import Portal, copy, running
+from tests.portal_site import FACILITY, Portal, copy, running
 
 _ARCHIVE = """
 [datastore.archive]
@@ -29,8 +30,11 @@ def portal(tmp_path: Path, installation_to_copy: Path) -> Iterator[Portal]:
     """A portal whose data service has an archive; no dispatcher and no worker runs by itself."""
     folder = tmp_path / "portal"
     copy(installation_to_copy, folder)
+    # a facility of its own, as a test writes a program into it
+    shutil.copytree(FACILITY, folder / "facility")
     settings_file = folder / "ijp.toml"
-    settings_file.write_text(settings_file.read_text() + _ARCHIVE)
+    text = settings_file.read_text().replace(str(FACILITY), str(folder / "facility"))
+    settings_file.write_text(text + _ARCHIVE)
     with running(folder, dispatcher=False) as made:
         yield made
 
@@ -217,6 +221,7 @@ def test_a_running_job_waits_for_data_that_went_meanwhile(portal, work, tmp_path
     work()
     signal = tmp_path / "signal"
     program = portal.services.settings.programs_folder / "work"
+    assert program.is_relative_to(portal.folder)
     program.write_text(_LATE.format(signal=signal))
     (job,) = portal.user().submit("work", dataset_ids=[id])
 
