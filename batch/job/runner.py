@@ -181,6 +181,7 @@ def _run(spec: "Mapping[str, Any]", made: "Callable[[list[list[int] | None]], No
         _terminated([f"{name}={value}" for name, value in pairs.items()]),
         os.fsencode(spec["folder"]),
     )
+    program.nicer = 0
 
     def started(pid: int) -> None:
         made([_identity(spec["stdout"]), _identity(spec["stderr"])])

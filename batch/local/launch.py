@@ -45,12 +45,16 @@ class Program:
     """What to run, as bytes, and where its outputs go."""
 
     def __init__(self, mark: str, argv: bytes, environment: bytes, folder: bytes) -> None:
-        """Take argv and environment apart, each a sequence of texts with a NUL after each."""
+        """Take argv and environment apart, each a sequence of texts with a NUL after each.
+
+        Programs go behind whatever else the host does; ``nicer`` is by how much.
+        """
         self.argv = argv.split(b"\0")[:-1]
         pairs = (pair.partition(b"=") for pair in environment.split(b"\0")[:-1])
         self.environment = {b"PATH": _PATH, **{name: value for name, _, value in pairs}}
         self.environment[MARK_NAME.encode()] = mark.encode()
         self.folder = folder
+        self.nicer = _NICER
 
     def start(self, outputs: Sequence[int], *, cpu_seconds: int | None, process_limit: int) -> int:
         """Start it with these descriptors as standard output and error; its pid.
@@ -84,7 +88,7 @@ class Program:
             if os.getppid() != parent:
                 os._exit(_NOT_RUN)
             os.setsid()
-            os.nice(_NICER)
+            os.nice(self.nicer)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             for place, descriptor in enumerate(outputs, start=1):
                 os.dup2(descriptor, place)

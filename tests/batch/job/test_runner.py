@@ -182,6 +182,12 @@ def test_variables_of_the_system_reach_the_program_only_if_wanted(make_job):
     assert names == {"PATH", "IJP_MARK", "SLURM_JOB_ID", "GIVEN"}
 
 
+def test_program_is_as_nice_as_the_batch_system_wants(make_job):
+    start, folder = make_job("nice")
+    start().communicate()
+    assert (folder / "out").read_text() == f"{os.nice(0)}\n"
+
+
 def test_missing_spec_is_told_where_the_batch_system_keeps_it(make_job):
     start, folder = make_job("true")
     (folder / "spec.json").unlink()
