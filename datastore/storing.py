@@ -203,16 +203,20 @@ class Depot:
         """Write all blocks; a block is written while the next one arrives."""
         digest, looked = Digest(), 0
 
+        def arriving() -> Iterator[bytes]:
+            for block in blocks:
+                digest.add(block)
+                yield block
+
         def take(block: bytes) -> None:
             nonlocal looked
-            digest.add(block)
             if digest.size - looked >= _LOOK_AT_SPACE_BYTES:
                 place.room.check(digest.size)
                 self._check_space(digest.size, digest.size - len(block))
                 looked = digest.size
             upload.write(block)
 
-        digests.passed_on(blocks, take)
+        digests.passed_on(arriving(), take)
         checked = digest.checked()
         place.room.check(checked.size)
         self._check_space(checked.size, checked.size)

@@ -246,14 +246,15 @@ class TusUploads:
         blocks: Iterable[bytes],
         also: Callable[[bytes], None] | None,
     ) -> None:
-        def take(block: bytes) -> None:
-            write_all(file.fileno(), block)
-            digest.add(block)
-            if also:
-                also(block)
+        def arriving() -> Iterator[bytes]:
+            for block in blocks:
+                digest.add(block)
+                if also:
+                    also(block)
+                yield block
 
         try:
-            digests.passed_on(blocks, take)
+            digests.passed_on(arriving(), lambda block: write_all(file.fileno(), block))
         finally:
             os.fdatasync(file.fileno())
 
