@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, insert
@@ -186,12 +187,14 @@ def check_included(data: Data, rows: list[list[Any]], query: Query) -> None:
         assert of_instance(one) == expected
 
 
+@pytest.mark.slow
 @_SETTINGS
 @given(world=worlds(), texts=st.lists(queries(), min_size=3, max_size=3))
 def test_a_query_gives_what_the_language_says(module_engine, world, texts):
     compare(module_engine, world, [(text, text) for text in texts])
 
 
+@pytest.mark.slow
 @_SETTINGS
 @given(world=worlds(), found=st.lists(pairs(), min_size=3, max_size=3))
 def test_a_concise_query_gives_what_the_same_in_new_style_means(module_engine, world, found):

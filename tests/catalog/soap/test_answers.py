@@ -81,6 +81,7 @@ def _datafiles() -> Iterator[list[list[Any]]]:
         yield page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "written",
     [
