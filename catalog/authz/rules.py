@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cache, cached_property, lru_cache
 from typing import Any
 
-from sqlalchemy import CompoundSelect, bindparam, literal, null, or_, select, union_all
+from sqlalchemy import CompoundSelect, bindparam, literal, or_, select, union_all
 
 from catalog.authz.caller import Caller, Executor
 from catalog.authz.definition import Definition, read
@@ -40,8 +40,11 @@ class Access(enum.Enum):
     DELETE = "D"
 
 
-_Stored = tuple[tuple[str, str, str | None], ...]
-"""Text and flags of the rules for one user; and public steps, whose flags are None."""
+_STEP = "-"
+"""Stands before public steps, where rules have their flags."""
+
+_Stored = tuple[str, ...]
+"""The rules for one user, ``R Dataset``, and public steps, ``- Dataset datafiles``."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,9 @@ def _read(stored: _Stored) -> _OwnRules:
     """Read rules; the same always are the same, whoever they are for and whenever they are read."""
     own: list[_OwnRule] = []
     faults: list[tuple[str, str]] = []
-    for what, _, flags in stored:
+    for flags, _, what in (one.partition(" ") for one in stored):
         try:
-            if flags is not None:
+            if flags != _STEP:
                 own.append(_OwnRule(what, flags, read(what)))
         except QueryError as error:
             faults.append((what, error.message))
@@ -84,8 +87,9 @@ def _read(stored: _Stored) -> _OwnRules:
         )
         for access in Access
     }
-    steps = frozenset((origin, name) for origin, name, flags in stored if flags is None)
-    return _OwnRules(tuple(own), tuple(faults), steps, objects)
+    steps = (one.removeprefix(f"{_STEP} ").partition(" ") for one in stored if one[:1] == _STEP)
+    public = frozenset((origin, name) for origin, _, name in steps)
+    return _OwnRules(tuple(own), tuple(faults), public, objects)
 
 
 @cache
@@ -96,10 +100,12 @@ def _rules_and_steps() -> CompoundSelect[*tuple[Any, ...]]:
         .join(User, User.id == UserGroup.user_id)
         .where(User.name == bindparam("user"))
     )
-    rules = select(Rule.what, literal(""), Rule.crud_flags).where(
+    # As one text each, for there may be thousands.
+    rules = select(Rule.crud_flags + " " + Rule.what).where(
         or_(Rule.grouping_id.is_(None), Rule.grouping_id.in_(groups))
     )
-    return union_all(rules, select(PublicStep.origin, PublicStep.field, null()))
+    steps = select(literal(f"{_STEP} ") + PublicStep.origin + " " + PublicStep.field)
+    return union_all(rules, steps)
 
 
 class Rights:
@@ -130,7 +136,7 @@ class Rights:
     @cached_property
     def _own(self) -> _OwnRules:
         rows = self._executor.execute(_rules_and_steps(), {"user": self._caller.name})
-        found = _read(tuple([(row[0], row[1], row[2]) for row in rows]))
+        found = _read(tuple(rows.scalars()))
         for what, message in found.faults:
             # Checked when stored; one that this version cannot read allows nothing.
             log.warning("rule %r is left out: %s", what, message)

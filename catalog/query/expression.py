@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from catalog.model.base import UtcDateTime
 from catalog.query import functions, short_strings, tree
+from catalog.query.one_of import MANY, one_of
 from catalog.query.schema import entities
 from catalog.query.scope import REFUSED, Attribute, Scope, Step
 from catalog.query.tables import Source, tables_of
@@ -152,7 +153,9 @@ class Expressions:
         plain = _plain_constants(operand, node.members)
         if plain is not None:
             values = (of_literal(one, node.at) for one in plain)
-            return short_strings.with_length(operand.sql.in_(plain), operand, values)
+            many = operand.kind is Kind.TEXT and len(plain) >= MANY
+            one = one_of(operand.sql, plain) if many else operand.sql.in_(plain)
+            return short_strings.with_length(one, operand, values)
         members = [self.value(member) for member in node.members]
         pairs = [alike(operand, member) for member in members]
         found_in = [right for _, right in pairs if right.kind is not Kind.NOTHING]
