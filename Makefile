@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 # Tests at a time; most wait for something now and then.
-JOBS ?= 3
+JOBS ?= 4
 BIN := $(VENV)/bin
 # Debian packages that the demo and the tests need and pip cannot give.
 DEBIAN_DEMO := python3-venv

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cache, cached_property, lru_cache
 from typing import Any
 
-from sqlalchemy import CompoundSelect, bindparam, literal, or_, select, union_all
+from sqlalchemy import Select, bindparam, func, literal, or_, select, union_all
 
 from catalog.authz.caller import Caller, Executor
 from catalog.authz.definition import Definition, read
@@ -43,7 +43,10 @@ class Access(enum.Enum):
 _STEP = "-"
 """Stands before public steps, where rules have their flags."""
 
-_Stored = tuple[str, ...]
+SEPARATOR = "\x1e"
+"""Stands between rules where many are one text; no rule may have it."""
+
+_Stored = str
 """The rules for one user, ``R Dataset``, and public steps, ``- Dataset datafiles``."""
 
 
@@ -73,7 +76,8 @@ def _read(stored: _Stored) -> _OwnRules:
     """Read rules; the same always are the same, whoever they are for and whenever they are read."""
     own: list[_OwnRule] = []
     faults: list[tuple[str, str]] = []
-    for flags, _, what in (one.partition(" ") for one in stored):
+    texts = stored.split(SEPARATOR) if stored else []
+    for flags, _, what in (one.partition(" ") for one in texts):
         try:
             if flags != _STEP:
                 own.append(_OwnRule(what, flags, read(what)))
@@ -87,25 +91,28 @@ def _read(stored: _Stored) -> _OwnRules:
         )
         for access in Access
     }
-    steps = (one.removeprefix(f"{_STEP} ").partition(" ") for one in stored if one[:1] == _STEP)
+    steps = (one.removeprefix(f"{_STEP} ").partition(" ") for one in texts if one[:1] == _STEP)
     public = frozenset((origin, name) for origin, _, name in steps)
     return _OwnRules(tuple(own), tuple(faults), public, objects)
 
 
 @cache
-def _rules_and_steps() -> CompoundSelect[*tuple[Any, ...]]:
-    """The rules for a user and all public steps; made once, since every call needs it."""
+def _rules_and_steps() -> Select[Any]:
+    """The rules for a user and all public steps; made once, since every call needs it.
+
+    They come as one text, for there may be thousands, and a row takes longer than what is in it.
+    """
     groups = (
         select(UserGroup.grouping_id)
         .join(User, User.id == UserGroup.user_id)
         .where(User.name == bindparam("user"))
     )
-    # As one text each, for there may be thousands.
-    rules = select(Rule.crud_flags + " " + Rule.what).where(
+    rules = select((Rule.crud_flags + " " + Rule.what).label("stored")).where(
         or_(Rule.grouping_id.is_(None), Rule.grouping_id.in_(groups))
     )
     steps = select(literal(f"{_STEP} ") + PublicStep.origin + " " + PublicStep.field)
-    return union_all(rules, steps)
+    stored = union_all(rules, steps).subquery().c.stored
+    return select(func.aggregate_strings(stored, SEPARATOR))
 
 
 class Rights:
@@ -136,7 +143,7 @@ class Rights:
     @cached_property
     def _own(self) -> _OwnRules:
         rows = self._executor.execute(_rules_and_steps(), {"user": self._caller.name})
-        found = _read(tuple(rows.scalars()))
+        found = _read(rows.scalar() or "")
         for what, message in found.faults:
             # Checked when stored; one that this version cannot read allows nothing.
             log.warning("rule %r is left out: %s", what, message)
@@ -259,6 +266,8 @@ def check_rule(what: str, crud_flags: str) -> tuple[str, str]:
         raise BadRequestError(f"Invalid value in crudFlags: {crud_flags!r}")
     if len(text) > MAX_LENGTH:
         raise BadRequestError(f"Rule: what cannot have length > {MAX_LENGTH}")
+    if SEPARATOR in text:
+        raise BadRequestError(f"Rule: what cannot have the character {SEPARATOR!r}")
     if read(text).attribute is not None and flags != Access.UPDATE.value:
         message = "Attribute selection in rules is only allowed for Update"
         raise BadRequestError(message)

@@ -188,14 +188,11 @@ class _Translation:
 
     def _group(self, path: tree.Path) -> ColumnElement[Any]:
         source = self._entity(path)
-        if source is not None:
-            return source.row.c.id
-        sql = self._plain.path(path).sql
+        sql = self._plain.path(path).sql if source is None else source.row.c.id
         if self._tables.owns(sql):
             return sql
-        # SQLite does not find a column of an outer SELECT here.
-        found = self._scope.find(path)
-        return found.source.row.c.id if isinstance(found, Attribute) and found.name == "id" else sql
+        # What an outer SELECT gives is the same for all rows here, and SQLite does not find it.
+        return self._sources[0].row.c.id.is_(None)
 
     def _entity(self, path: tree.Path) -> Source | None:
         """The rows of the entity that a path ends at; None if it ends at an attribute."""

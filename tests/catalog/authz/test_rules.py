@@ -307,6 +307,7 @@ def test_a_rule_is_stored_trimmed_and_in_upper_case():
             "Attribute selection in rules is only allowed for Update",
         ),
         ("Dataset [name = '" + "x" * 1024 + "']", "R", "Rule: what cannot have length > 1024"),
+        ("Dataset [name = 'a\x1eR Dataset']", "R", "Rule: what cannot have the character '\\x1e'"),
     ],
 )
 def test_what_no_rule_may_say(what, flags, message):

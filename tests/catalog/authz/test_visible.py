@@ -534,7 +534,7 @@ def test_other_access_is_what_the_rules_allow(module_engine, world):
                 _check_delete(world, oracle, rights, id)
 
 
-DECISIONS = int(os.environ.get("IJP_DECISIONS", "20000"))
+DECISIONS = int(os.environ.get("IJP_DECISIONS", "6000"))
 _ABOUT = ("Investigation", "Sample", "Dataset", "Datafile")
 
 

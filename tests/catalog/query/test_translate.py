@@ -121,6 +121,11 @@ def _all(*numbers: int) -> list[str]:
         ("WHERE (SELECT MAX(ds.fileSize) FROM ds.datafiles f) = 200", _all(2)),
         ("WHERE (SELECT COUNT(DISTINCT i.id) FROM ds.investigation i) = 0", []),
         (
+            "WHERE EXISTS (SELECT i FROM ds.investigation i GROUP BY ds.name "
+            "HAVING COUNT(i) > 0) AND ds.name = 'd1'",
+            _all(1),
+        ),
+        (
             "WHERE ds.id = ANY (SELECT i.id FROM ds.investigation i GROUP BY i.id "
             "HAVING COUNT(i) > 0) OR ds.id = 6",
             _all(0, 5),
