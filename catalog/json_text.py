@@ -27,8 +27,11 @@ def rows(pages: Iterable[list[list[Any]]]) -> Iterator[str]:
     """
     comma = "["
     for page in pages:
-        made: _Made = {}
-        yield comma + ",".join([_row(row, made) for row in page])
+        text = _plain_rows(page)
+        if text is None:
+            made: _Made = {}
+            text = ",".join([_row(row, made) for row in page])
+        yield comma + text
         comma = ","
     yield "[]" if comma == "[" else "]"
 
@@ -36,6 +39,30 @@ def rows(pages: Iterable[list[list[Any]]]) -> Iterator[str]:
 def entity(instance: Instance) -> str:
     """``{"Dataset": {…}}``."""
     return _value(instance, {})
+
+
+def _plain_rows(page: list[list[Any]]) -> str | None:
+    """Rows without entities as C writes them; None if it cannot, as with infinities."""
+    if page and any(type(value) is Instance for value in page[0]):
+        return None
+    alone = bool(page) and len(page[0]) == 1
+    try:
+        return _PLAIN.encode([row[0] for row in page] if alone else page)[1:-1]
+    except (TypeError, ValueError):
+        return None
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return moment_text(value)
+    if isinstance(value, ParameterValueType | StudyStatus):
+        return value.name
+    raise TypeError(type(value).__name__)
+
+
+_PLAIN = json.JSONEncoder(
+    separators=(",", ":"), allow_nan=False, check_circular=False, default=_plain
+)
 
 
 def _row(row: list[Any], made: _Made) -> str:

@@ -50,10 +50,14 @@ class Found:
 
     def of_type(self, searchable: Searchable) -> ParameterValue | None:
         """Its parameter of that type, if it has one."""
-        for one in self.parameters:
-            if one.type_id in searchable.type_ids:
-                return one
-        return None
+        return self.of_types((searchable,))[0]
+
+    def of_types(self, columns: Sequence[Searchable]) -> list[ParameterValue | None]:
+        """Its parameter of each type, None for one that it does not have."""
+        by_type = {one.type_id: one for one in reversed(self.parameters)}
+        return [
+            next((by_type[id] for id in one.type_ids if id in by_type), None) for one in columns
+        ]
 
 
 @dataclass(frozen=True)

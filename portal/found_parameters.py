@@ -51,6 +51,11 @@ class ParameterValue(NamedTuple):
         )
 
     @property
+    def is_bare_number(self) -> bool:
+        """Whether it is a number without an error."""
+        return self.kind is Kind.NUMERIC and not self.error
+
+    @property
     def shown(self) -> str:
         """The value for reading, without units."""
         if self.value is None:

@@ -153,7 +153,7 @@ class Expressions:
         plain = _plain_constants(operand, node.members)
         if plain is not None:
             values = (of_literal(one, node.at) for one in plain)
-            many = operand.kind is Kind.TEXT and len(plain) >= MANY
+            many = len(plain) >= MANY
             one = one_of(operand.sql, plain) if many else operand.sql.in_(plain)
             return short_strings.with_length(one, operand, values)
         members = [self.value(member) for member in node.members]

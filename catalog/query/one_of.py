@@ -1,4 +1,4 @@
-"""That a text is one of many, which are one parameter of the statement and not one each."""
+"""That a value is one of many, which are one parameter of the statement and not one each."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ MANY = 20
 """From how many on this is less work than a list of parameters."""
 
 
-class _Texts(TypeDecorator[Sequence[object]]):
-    """Texts as the driver takes them: an array, or JSON on SQLite."""
+class _Values(TypeDecorator[Sequence[object]]):
+    """Texts or integers as the driver takes them: an array, or JSON on SQLite."""
 
     impl = String
     cache_ok = True
 
     def process_bind_param(self, value: Sequence[object] | None, dialect: Dialect) -> Any:
-        texts = list(value or ())
-        return json.dumps(texts) if dialect.name == "sqlite" else texts
+        values = list(value or ())
+        return json.dumps(values) if dialect.name == "sqlite" else values
 
 
 class _OneOf(FunctionElement[bool]):
-    """A column and the parameter with the texts."""
+    """A column and the parameter with the values."""
 
     type = Boolean()
     inherit_cache = True
@@ -36,16 +36,16 @@ class _OneOf(FunctionElement[bool]):
 
 @compiles(_OneOf, "postgresql")
 def _on_postgresql(element: _OneOf, compiler: SQLCompiler, **options: Any) -> str:
-    own, texts = (compiler.process(one, **options) for one in element.clauses)
-    return f"({own} = ANY ({texts}))"
+    own, values = (compiler.process(one, **options) for one in element.clauses)
+    return f"({own} = ANY ({values}))"
 
 
 @compiles(_OneOf, "sqlite")
 def _on_sqlite(element: _OneOf, compiler: SQLCompiler, **options: Any) -> str:
-    own, texts = (compiler.process(one, **options) for one in element.clauses)
-    return f"({own} IN (SELECT value FROM json_each({texts})))"  # noqa: S608  # no value is in it
+    own, values = (compiler.process(one, **options) for one in element.clauses)
+    return f"({own} IN (SELECT value FROM json_each({values})))"  # noqa: S608  # no value is in it
 
 
-def one_of(own: ColumnElement[Any], texts: Sequence[object]) -> ColumnElement[bool]:
-    """Whether a text is one of these; as with IN unknown where it is missing."""
-    return _OneOf(own, bindparam(None, texts, _Texts()))
+def one_of(own: ColumnElement[Any], values: Sequence[object]) -> ColumnElement[bool]:
+    """Whether a text or integer is one of these; as with IN unknown where it is missing."""
+    return _OneOf(own, bindparam(None, values, _Values()))

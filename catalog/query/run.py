@@ -143,9 +143,11 @@ class _Reader:
         # The columns of the row are the values, but for numbers of other types.
         width = len(self._outputs)
         found = [list(row[:width]) for row in rows]
-        for values in found:
-            for place, output in self._numbers:
-                values[place] = plain(values[place], output)
+        for place, output in self._numbers:
+            wanted = int if output.integral else float
+            for values in found:
+                if type(values[place]) is not wanted:
+                    values[place] = plain(values[place], output)
         return found
 
     def _with_entities(self, row: Row[*tuple[Any, ...]]) -> list[Value]:

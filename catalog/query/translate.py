@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Select, select
-from sqlalchemy.sql.elements import False_
+from sqlalchemy.sql.elements import BinaryExpression, False_
+from sqlalchemy.sql.operators import in_op
 
 from catalog.query import tree
 from catalog.query.expression import Condition, Expressions, Extra
@@ -80,6 +81,28 @@ def finish(sql: Select[Any], tables: Tables) -> Select[Any]:
     links = (link.own == link.other for link in tables.links)
     sql = sql.where(*links, *tables.equalities, *tables.conditions())
     return sql.correlate_except(*tables.aliases)
+
+
+def _different(conditions: Sequence[Condition]) -> list[Condition]:
+    """Leave out that a column is in a set that it is in already.
+
+    Rules for what hangs on an entity are often those of the entity itself.
+    """
+    found: list[Condition] = []
+    for one in conditions:
+        if not any(_is_same_membership(one, other) for other in found):
+            found.append(one)
+    return found
+
+
+def _is_same_membership(one: Condition, other: Condition) -> bool:
+    return (
+        isinstance(one, BinaryExpression)
+        and isinstance(other, BinaryExpression)
+        and one.operator is other.operator is in_op
+        and one.left is other.left
+        and one.right.compare(other.right)
+    )
 
 
 @dataclass(frozen=True)
@@ -155,8 +178,8 @@ class _Translation:
         items = [self._item(item) for item in self._items]
         columns = [column for item in items for column in item.columns]
         sql = self._filtered(select(*columns))
-        conditions = [visible(source) for source in self._selected()]
-        sql = sql.where(*(one for one in conditions if one is not None))
+        conditions = [one for one in map(visible, self._selected()) if one is not None]
+        sql = sql.where(*_different(conditions))
         order = [*self._order(), *self._tie_break(items)]
         # SQL takes a constant here for the number of a column.
         order = [one for one in order if list(tables_of(one.column))]

@@ -24,7 +24,13 @@ def _as_json(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-@given(pages=st.lists(st.lists(st.lists(_SCALARS, min_size=1, max_size=3), min_size=1)))
+@given(
+    pages=st.integers(1, 3).flatmap(
+        lambda width: st.lists(
+            st.lists(st.lists(_SCALARS, min_size=width, max_size=width), min_size=1)
+        )
+    )
+)
 def test_rows_of_values_are_an_array(pages: list[list[list[Any]]]) -> None:
     rows = [[_as_json(value) for value in row] for page in pages for row in page]
     expected = [row[0] if len(row) == 1 else row for row in rows]

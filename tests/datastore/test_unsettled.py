@@ -18,6 +18,8 @@ from ijp.catalog import CatalogSession
 from ijp.datastore import Selection
 from servicekit import database
 
+pytestmark = pytest.mark.slow
+
 LATER = datetime.now(UTC) + timedelta(hours=2)
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from ijp.errors import BadRequestError, ValidationFailedError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def portal(make_portal):

@@ -8,6 +8,8 @@ from batch.engine import Node
 from ijp.errors import NotAuthorizedError
 from ijp.portal import PortalClient
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def admin(portal):

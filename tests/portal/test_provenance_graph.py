@@ -12,6 +12,8 @@ from portal import provenance_graph
 from portal.provenance_graph import Edge, Expansion, Graph, Kind, Node, graph_of
 from portal.provenance_picture import HEIGHT, WIDTH, draw, layers
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def portal(make_portal):

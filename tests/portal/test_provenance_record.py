@@ -10,6 +10,8 @@ from ijp.errors import NotAuthorizedError
 from portal.model import JobRow
 from portal.moments import now
 
+pytestmark = pytest.mark.slow
+
 
 def record(portal, provenance_id):
     return portal.root.get(

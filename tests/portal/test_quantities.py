@@ -12,6 +12,8 @@ from ijp.errors import NotAuthenticatedError, NotFoundError
 from portal import quantities
 from portal.selection import Selection, look_up
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def portal(make_portal):

@@ -19,6 +19,8 @@ from portal.recalling import FAILED, WAITING
 from servicekit.database import writing
 from tests.portal_site import FACILITY, Portal, copy, running
 
+pytestmark = pytest.mark.slow
+
 _ARCHIVE = """
 [datastore.archive]
 delay_seconds = 0

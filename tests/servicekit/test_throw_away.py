@@ -20,6 +20,8 @@ from servicekit import throw_away
 from servicekit.cli import ijpd
 from servicekit.settings import SettingsError
 
+pytestmark = pytest.mark.slow
+
 _CONFIG = """
 [common]
 catalog_url = "http://catalog.embedded/icat"

@@ -22,6 +22,8 @@ from batch.engines.local import LocalEngine
 from batch.local import schedule
 from ijp.errors import BadRequestError, EngineError
 
+pytestmark = pytest.mark.slow
+
 MIB = 2**20
 
 KILLED_SUBMITTERS = """

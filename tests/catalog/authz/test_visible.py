@@ -534,7 +534,9 @@ def test_other_access_is_what_the_rules_allow(module_engine, world):
                 _check_delete(world, oracle, rights, id)
 
 
-DECISIONS = int(os.environ.get("IJP_DECISIONS", "6000"))
+DECISIONS = int(os.environ.get("IJP_DECISIONS", "100000"))
+_OF_ONE_WORLD = 60
+"""Decisions; there are more on average."""
 _ABOUT = ("Investigation", "Sample", "Dataset", "Datafile")
 
 
@@ -544,12 +546,10 @@ _ABOUT = ("Investigation", "Sample", "Dataset", "Datafile")
 def test_many_thousand_decisions_are_those_of_the_rules(module_engine):
     decisions = 0
 
-    @settings(_PROPERTY, max_examples=10_000, database=None)
+    @settings(_PROPERTY, max_examples=DECISIONS // _OF_ONE_WORLD, database=None)
     @given(world=worlds())
     def decide(world: World) -> None:
         nonlocal decisions
-        if decisions >= DECISIONS:
-            return
         store(module_engine, world)
         with module_engine.connect() as connection:
             for user in USERS:

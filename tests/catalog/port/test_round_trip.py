@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Boolean, Column, Double, Enum, Integer, String, insert, text
@@ -21,6 +22,8 @@ from catalog.port.options import Attributes
 from catalog.port.order import EXPORT_ORDER
 from catalog.query.schema import Entity, entities
 from catalog.transactions import Transactions
+
+pytestmark = pytest.mark.slow
 
 ROOT = Caller("simple/root", is_root=True)
 MOMENTS = st.datetimes(

@@ -1,4 +1,4 @@
-"""Long lists of texts in a condition."""
+"""Long lists of texts and integers in a condition."""
 
 from __future__ import annotations
 
@@ -30,14 +30,27 @@ def test_a_long_list_gives_what_a_short_one_does(searched, condition, names):
     assert searched(f"SELECT ds FROM Dataset ds WHERE {condition.format(OTHERS)}") == names
 
 
-def test_a_long_list_is_one_parameter(searched, facility_engine):
+NUMBERS = ", ".join(str(-1_000_000 - number) for number in range(MANY))
+
+
+@pytest.mark.parametrize("more", ["", f", {2**31}", f", {2**63 - 1}"])
+def test_a_long_list_of_integers_gives_what_a_short_one_does(searched, more):
+    ids = searched("SELECT ds.id FROM Dataset ds")
+    some = f"({ids[1]}, {NUMBERS}{more}, {ids[-1]})"
+    assert searched(f"SELECT ds.id FROM Dataset ds WHERE ds.id IN {some}") == [ids[1], ids[-1]]
+    others = searched(f"SELECT ds.id FROM Dataset ds WHERE ds.id NOT IN {some}")
+    assert others == [one for one in ids if one not in (ids[1], ids[-1])]
+
+
+@pytest.mark.parametrize("condition", [f"ds.name IN ('d1', {OTHERS})", f"ds.id IN (1, {NUMBERS})"])
+def test_a_long_list_is_one_parameter(searched, facility_engine, condition):
     found = []
 
     def note(_connection, _cursor, _statement, parameters, *_):
         found.append(len(parameters))
 
     event.listen(facility_engine, "before_cursor_execute", note)
-    searched(f"SELECT ds FROM Dataset ds WHERE ds.name IN ('d1', {OTHERS})")
+    searched(f"SELECT ds FROM Dataset ds WHERE {condition}")
     event.remove(facility_engine, "before_cursor_execute", note)
     assert max(found) < MANY
 

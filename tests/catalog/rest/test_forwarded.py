@@ -8,6 +8,8 @@ from ijp.catalog import CatalogClient
 from ijp.errors import NotAuthenticatedError
 from ijp.transport import http_session
 
+pytestmark = pytest.mark.slow
+
 
 def _guess(catalog: CatalogClient, address: str) -> str:
     credentials = {"username": "ana", "password": "wrong"}

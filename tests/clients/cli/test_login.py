@@ -14,6 +14,8 @@ import pytest
 from ijp.portal import PortalClient
 from tests.portal_site import PASSWORDS
 
+pytestmark = pytest.mark.slow
+
 IJP = Path(sys.executable).with_name("ijp")
 
 

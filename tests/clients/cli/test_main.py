@@ -12,6 +12,8 @@ import pytest
 
 from ijp.cli.main import _COMMANDS
 
+pytestmark = pytest.mark.slow
+
 IJP = Path(sys.executable).with_name("ijp")
 
 

@@ -17,6 +17,8 @@ from ijp.cli import upload
 from ijp.datastore import DatastoreSession
 from ijp.errors import UnavailableError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):

@@ -18,6 +18,8 @@ from datastore.storages.tape import NOTHING_THERE, TapeArchive
 from ijp.errors import InternalError, NotFoundError
 from servicekit import plugins
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"mount_seconds": 0, "bytes_a_second": 1e12}
 FILE = "3/12/00000000-0000-4000-8000-00000000000a"
 

@@ -8,6 +8,8 @@ from datastore.app import tiers_of
 from ijp.datastore import Selection
 from ijp.errors import DataNotOnlineError, InternalError
 
+pytestmark = pytest.mark.slow
+
 ARCHIVE = """
 root_users = ["simple/root"]
 [datastore.archive]

@@ -7,6 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from lxml import html
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def portal(make_portal):

@@ -9,6 +9,8 @@ from portal.job_record import JobRecord
 from portal.moments import now
 from portal.states import State
 
+pytestmark = pytest.mark.slow
+
 
 def _record(**values: object) -> JobRecord:
     fields = {
