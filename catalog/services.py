@@ -14,14 +14,17 @@ from catalog import call_log, entities, instances, search
 from catalog.auth import sessions
 from catalog.auth.login import Door
 from catalog.authz.caller import Caller
-from catalog.authz.rules import Access, Rights
+from catalog.authz.rules import Access, Rights, stored_rules
 from catalog.call_log import INFO, READ, SESSION, WRITE
 from catalog.items import Change, Creation, Item
+from catalog.model import UserSession
 from catalog.query.include import Instance
 from catalog.query.schema import Entity
 from catalog.settings import CatalogSettings
 from catalog.transactions import Transactions
 from servicekit.logs import set_user
+
+_RULES_OF_SESSION = stored_rules(UserSession.user_name, UserSession.__table__).scalar_subquery()
 
 
 @dataclass(frozen=True)
@@ -87,13 +90,13 @@ class Services:
             NotAuthenticatedError: There is no such session, or it has ended.
         """
         with self.transactions.reading() as connection:
-            return self._caller(connection, session_id)
+            user_name, _ = sessions.status(connection, session_id)
+            return self._caller(user_name)
 
-    def _caller(self, connection: Connection, session_id: str | None) -> Caller:
-        user_name, _ = sessions.status(connection, session_id)
+    def _caller(self, user_name: str, stored_rules: str | None = None) -> Caller:
         set_user(user_name)
         call_log.told(userName=user_name)
-        return Caller(user_name, is_root=user_name in self.settings.root_users)
+        return Caller(user_name, user_name in self.settings.root_users, stored_rules)
 
     def session_status(self, session_id: str | None) -> tuple[str, timedelta]:
         """The full name of a session's user, and how long the session lasts."""
@@ -128,7 +131,8 @@ class Services:
             NotAuthenticatedError: There is no such session, or it has ended.
         """
         with self.transactions.reading() as connection:
-            caller = self._caller(connection, session_id)
+            user_name, rules = sessions.user_with(connection, session_id, _RULES_OF_SESSION)
+            caller = self._caller(user_name, rules)
             yield Reader(connection, caller, self.settings.max_entities)
 
     def write(self, caller: Caller, items: Sequence[Item]) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 import signal
@@ -22,6 +23,7 @@ import requests
 from hypothesis import settings
 from sqlalchemy import Engine, create_engine, text
 from werkzeug.security import generate_password_hash
+from xdist.scheduler import LoadFileScheduling
 
 from bench import postgresql
 from ijp.catalog import CatalogClient, CatalogSession
@@ -32,6 +34,9 @@ from servicekit.service import services
 
 LONG = ("peers", "e2e", "examples")
 """Folders whose tests take longest: they begin first, so that no worker is alone with them."""
+
+_KIND = re.compile(r"tests/(?:e2e|peers)/.*[\[-](sqlite|postgresql|apart)\b")
+_MAKES_ITS_OWN = re.compile("tests/e2e/.*/?test_(demo_on_|apart|server_killed|single_sign_on)")
 
 settings.register_profile("default", deadline=None, derandomize=True)
 settings.load_profile("default")
@@ -48,6 +53,27 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     if "postgresql" in parameters.values():
         item.add_marker(pytest.mark.slow)
+
+
+class _Scheduling(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+    """A file's tests run in one process, but those on whole installations by kind of these.
+
+    Making an installation takes half a minute, and each process makes its own.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = nodeid.split("/")[1]
+        if kind := _KIND.match(nodeid):
+            return f"{folder} on {kind[1]}"
+        if folder == "e2e" and not _MAKES_ITS_OWN.match(nodeid):
+            return "e2e on sqlite"
+        return str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduling:
+    """Share the tests out among processes."""
+    return _Scheduling(config, log)
 
 
 @pytest.hookimpl(trylast=True)

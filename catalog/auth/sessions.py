@@ -5,8 +5,21 @@ from __future__ import annotations
 import hashlib
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    ScalarSelect,
+    Select,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from catalog.model import UserSession
 from ijp.errors import NotAuthenticatedError
@@ -47,10 +60,35 @@ def status(connection: Connection, session_id: str | None) -> tuple[str, timedel
         NotAuthenticatedError: There is no such session, or it has ended.
     """
     user_name, expires = _find(connection, session_id)
+    return user_name, _left(expires, session_id)
+
+
+def user_with(
+    connection: Connection, session_id: str | None, also: ScalarSelect[str]
+) -> tuple[str, str]:
+    """The full name of a session's user, and something else about the user, in one statement.
+
+    Args:
+        also: Asked of the session's row, with its ``user_name``.
+
+    Raises:
+        NotAuthenticatedError: There is no such session, or it has ended.
+    """
+    user_name, expires, more = _find(connection, session_id, _find_with(also))
+    _left(expires, session_id)
+    return user_name, more or ""
+
+
+@cache
+def _find_with(also: ScalarSelect[str]) -> Select[Any]:
+    return _FIND.add_columns(also)
+
+
+def _left(expires: datetime, session_id: str | None) -> timedelta:
     left = expires - datetime.now(UTC)
     if left <= timedelta(0):
         raise NotAuthenticatedError(f"Session id:{session_id} has expired")
-    return user_name, left
+    return left
 
 
 def refresh(connection: Connection, session_id: str | None, lifetime: timedelta) -> None:
@@ -84,13 +122,17 @@ def is_logged_in(connection: Connection, user_name: str) -> bool:
     return connection.execute(statement.limit(1)).first() is not None
 
 
-def _find(connection: Connection, session_id: str | None) -> tuple[str, datetime]:
+def _find(
+    connection: Connection, session_id: str | None, statement: Select[Any] | None = None
+) -> Row[*tuple[Any, ...]]:
     if not session_id:
         raise NotAuthenticatedError("Session Id cannot be null or empty.")
-    found = connection.execute(_FIND, {"id_hash": _hash(session_id)}).first()
+    found = connection.execute(
+        _FIND if statement is None else statement, {"id_hash": _hash(session_id)}
+    ).first()
     if found is None:
         raise NotAuthenticatedError(f"Unable to find user by sessionid: {session_id}")
-    return found.user_name, found.expires
+    return found
 
 
 def _this(session_id: str | None) -> ColumnElement[bool]:

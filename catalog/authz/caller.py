@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from catalog.query.executor import Executor
 
@@ -14,7 +14,12 @@ class Caller:
     """The user of a session; rules do not apply to a root user.
 
     ``name`` has the authenticator's mechanism, such as ``db/ana``; there need not be a User of it.
+
+    Attributes:
+        stored_rules: The caller's rules if they were read with the session: only for what reads,
+            and in the same transaction.
     """
 
     name: str
     is_root: bool = False
+    stored_rules: str | None = field(default=None, repr=False, compare=False)

@@ -8,9 +8,19 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property, lru_cache
-from typing import Any
 
-from sqlalchemy import Select, bindparam, func, literal, or_, select, union_all
+from sqlalchemy import (
+    FromClause,
+    Select,
+    SQLColumnExpression,
+    String,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 
 from catalog.authz.caller import Caller, Executor
 from catalog.authz.definition import Definition, read
@@ -96,16 +106,19 @@ def _read(stored: _Stored) -> _OwnRules:
     return _OwnRules(tuple(own), tuple(faults), public, objects)
 
 
-@cache
-def _rules_and_steps() -> Select[Any]:
-    """The rules for a user and all public steps; made once, since every call needs it.
+def stored_rules(user: SQLColumnExpression[str], *outside: FromClause) -> Select[str]:
+    """The rules for a user and all public steps, as a ``Caller`` may have them.
 
     They come as one text, for there may be thousands, and a row takes longer than what is in it.
+
+    Args:
+        outside: Tables of the user's name, where this is asked within another statement.
     """
     groups = (
         select(UserGroup.grouping_id)
         .join(User, User.id == UserGroup.user_id)
-        .where(User.name == bindparam("user"))
+        .where(User.name == user)
+        .correlate(*outside)
     )
     rules = select((Rule.crud_flags + " " + Rule.what).label("stored")).where(
         or_(Rule.grouping_id.is_(None), Rule.grouping_id.in_(groups))
@@ -115,11 +128,18 @@ def _rules_and_steps() -> Select[Any]:
     return select(func.aggregate_strings(stored, SEPARATOR))
 
 
+@cache
+def _of_one_user() -> Select[str]:
+    """Made once, since every call needs it."""
+    return stored_rules(bindparam("user", type_=String()))
+
+
 class Rights:
     """What one user may do, by the rules as they stand in this transaction.
 
-    The texts of the rules are read when first needed, in each call anew: so a change is seen at
-    once by every process. The objects asked about must be in the database: flush before.
+    The texts of the rules are read in each call anew, with the session or when first needed: so a
+    change is seen at once by every process. The objects asked about must be in the database:
+    flush before.
     """
 
     def __init__(self, executor: Executor, caller: Caller) -> None:
@@ -142,8 +162,11 @@ class Rights:
 
     @cached_property
     def _own(self) -> _OwnRules:
-        rows = self._executor.execute(_rules_and_steps(), {"user": self._caller.name})
-        found = _read(rows.scalar() or "")
+        stored = self._caller.stored_rules
+        if stored is None:
+            given = {"user": self._caller.name}
+            stored = self._executor.scalar(_of_one_user(), given) or ""
+        found = _read(stored)
         for what, message in found.faults:
             # Checked when stored; one that this version cannot read allows nothing.
             log.warning("rule %r is left out: %s", what, message)
