@@ -29,6 +29,10 @@ class CommandSettings:
         allowed_options: Patterns (``*``, ``?``) of raw options that jobs may have.
         pass_variables: Patterns of variables of the system that reach the job's program.
         defaults: What jobs get that ask for nothing; the names are those of ``Resources``.
+        accounts: The command of the account helper on the nodes, which runs programs in accounts of
+            pools; none is that they run as the job does.
+        busy_exit_code: What the runner ends with when no account is free, such as 99 where that has
+            the system queue the job again; 0 is that it waits on the node until one is.
         grace_seconds: Between asking a program to end and killing it; less than what the system
             gives between its own two signals.
         record_wait_seconds: How long, after the system says that a job has ended, its runner's
@@ -46,6 +50,8 @@ class CommandSettings:
     array_limit: int
     allowed_options: tuple[str, ...]
     pass_variables: tuple[str, ...]
+    accounts: tuple[str, ...]
+    busy_exit_code: int
     defaults: Mapping[str, Any]
     grace_seconds: float
     record_wait_seconds: float
@@ -102,6 +108,8 @@ def read_settings(given: Mapping[str, Any], engine: str, own: Mapping[str, Any])
         "array_limit": (1000, _count),
         "allowed_options": ([], _texts),
         "pass_variables": ([], _texts),
+        "accounts": ([], _command),
+        "busy_exit_code": (0, _exit_code),
         "defaults": ({}, _resources),
         "grace_seconds": (5.0, _positive),
         "record_wait_seconds": (10.0, _positive),
@@ -149,6 +157,19 @@ def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise ValueError(f"must be a list of texts; it is {value!r}")
     return tuple(value)
+
+
+def _command(value: Any) -> tuple[str, ...]:
+    words = _texts(value)
+    if words and not words[0].startswith("/"):
+        raise ValueError(f"must begin with an absolute path; it is {value!r}")
+    return words
+
+
+def _exit_code(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 255:
+        raise ValueError(f"must be an exit code, 0 to 255; it is {value!r}")
+    return value
 
 
 def _texts_by_name(value: Any) -> dict[str, str]:

@@ -105,6 +105,8 @@ class JobSpec:
         after: What has to happen first.
         run_as: The Unix account that the job runs as; "" is the engine's own choice. The caller
             has seen to it that the account can use the folder and make the outputs.
+        family: From whose pool of Unix accounts the job gets one, where the engine has pools; "" is
+            the default family.
         options: Options for the batch system as its manual has them, each as one text such as
             "--qos=high" or "-P neutrons". Engines take only those that their settings allow.
     """
@@ -121,6 +123,7 @@ class JobSpec:
     output_limit_bytes: int = DEFAULT_OUTPUT_LIMIT_BYTES
     after: tuple[Dependency, ...] = ()
     run_as: str = ""
+    family: str = ""
     options: tuple[str, ...] = ()
 
 

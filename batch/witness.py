@@ -31,6 +31,9 @@ def runner_spec(spec: JobSpec, settings: CommandSettings) -> dict[str, Any]:
         "stderr": str(spec.stderr),
         "output_limit_bytes": spec.output_limit_bytes,
         "pass_variables": list(settings.pass_variables),
+        "accounts": list(settings.accounts),
+        "busy_exit_code": settings.busy_exit_code,
+        "family": spec.family,
         "limits": {
             "memory_bytes": limits.memory_mib and limits.memory_mib * _MIB,
             "wall_seconds": limits.wall_seconds,

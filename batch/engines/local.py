@@ -55,7 +55,9 @@ class LocalEngine(BatchEngine):
     Settings, all optional: ``slots`` (cores for jobs, by default those of the machine),
     ``grace_seconds`` (between asking a job to end and killing it, 5), ``process_limit`` (per job,
     1000), ``queue_limit`` (jobs that have not ended, 100,000), and ``memory_mib``,
-    ``wall_seconds``, ``cpu_seconds`` for jobs that name no limit (none).
+    ``wall_seconds``, ``cpu_seconds`` for jobs that name no limit (none). With ``accounts``, the
+    command of the account helper as a list, each job runs in an account of its family's pool
+    (docs/accounts.md).
     """
 
     name: ClassVar[str] = "local"
@@ -70,7 +72,10 @@ class LocalEngine(BatchEngine):
     )
 
     def __init__(self, settings: Mapping[str, Any], folder: Path) -> None:
-        self._settings = _checked(settings)
+        self._helper = _helper(settings)
+        self._settings = _checked(
+            {name: value for name, value in settings.items() if name != "accounts"}
+        )
         self._folder = str(folder.absolute())
         self._threads = threading.local()
         self._listener: tuple[int, Listener] | None = None
@@ -80,7 +85,7 @@ class LocalEngine(BatchEngine):
             (folder / "locks").mkdir(mode=0o700, exist_ok=True)
             kept = {name: value for name, value in self._settings.items() if value is not None}
             with schedule.ScheduleLock(self._folder, wait=True):
-                spool.create(self._folder, kept)
+                spool.create(self._folder, kept, self._helper)
         except (OSError, sqlite3.Error) as error:
             raise EngineError(f"cannot use the spool {self._folder}: {error}") from error
         self._advance()
@@ -105,7 +110,8 @@ class LocalEngine(BatchEngine):
             except PortalError as refusal:
                 answers.append(refusal)
         if rows:
-            self._ask(lambda here: here.add(rows))
+            families = [(spec.mark, spec.family) for spec in specs if spec.family]
+            self._ask(lambda here: here.add(rows, families))
             self._advance()
         return answers
 
@@ -255,6 +261,18 @@ def _checked(settings: Mapping[str, Any]) -> dict[str, float | None]:
     if faults:
         raise BadRequestError(f"the local engine's settings: {'; '.join(sorted(faults))}")
     return values
+
+
+def _helper(settings: Mapping[str, Any]) -> list[str]:
+    """The command of the account helper; no folder is searched for it."""
+    words = settings.get("accounts", [])
+    is_command = isinstance(words, list) and all(isinstance(one, str) and one for one in words)
+    if not is_command or (words and not words[0].startswith("/")):
+        raise BadRequestError(
+            "the local engine's settings: accounts must be a command as a list that begins with "
+            f"an absolute path; it is {words!r}"
+        )
+    return list(words)
 
 
 def _nul_terminated(texts: Iterable[str]) -> bytes:

@@ -24,8 +24,9 @@ import signal
 import time
 
 from batch.local import watch
-from batch.local.launch import Program, become_subreaper
+from batch.local.launch import NoAccountError, Program, become_subreaper
 from batch.local.outcome import Outcome
+from batch.local.pooled import Lease
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ _FORCED = (signal.SIGTERM, signal.SIGKILL)
 _IGNORED = (signal.SIGHUP, signal.SIGUSR1)
 
 _TOLD_SECONDS = 0.03
+_BUSY_SECONDS = 1.0
 _told_to_stop = False
 
 
@@ -71,6 +73,21 @@ def main(folder: str, tag: str, batch_id: str, index: str) -> int:
     _settle()
     with open(os.path.join(run_folder, "spec.json"), encoding="utf-8") as file:
         spec = json.load(file)
+    try:
+        lease = _lease(spec)
+    except NoAccountError:
+        # Nothing was begun: the batch system may start the job as if this had not been.
+        return int(spec["busy_exit_code"])
+    try:
+        return _run_once(run_folder, batch_id, spec, lease)
+    finally:
+        if lease is not None:
+            lease.close()
+
+
+def _run_once(
+    run_folder: str, batch_id: str, spec: "Mapping[str, Any]", lease: "Lease | None"
+) -> int:
     started = time.time()
     start = {"id": batch_id, "host": os.uname().nodename, "started": started}
     try:
@@ -78,7 +95,7 @@ def main(folder: str, tag: str, batch_id: str, index: str) -> int:
     except EndedBeforeError as before:
         return before.exit_code
     start_file = os.path.join(run_folder, "start.json")
-    outcome = _run(spec, lambda outputs: _write(start_file, start | {"outputs": outputs}))
+    outcome = _run(spec, lease, lambda outputs: _write(start_file, start | {"outputs": outputs}))
     if not outcome.reason:
         # Whoever ends a job tells all its processes, the program perhaps before this one.
         time.sleep(_TOLD_SECONDS)
@@ -164,7 +181,31 @@ def _identity(path: str) -> "list[int] | None":
     return [found.st_dev, found.st_ino]
 
 
-def _run(spec: "Mapping[str, Any]", made: "Callable[[list[list[int] | None]], None]") -> Outcome:
+def _lease(spec: "Mapping[str, Any]") -> "Lease | None":
+    """An account for the program, where programs have accounts of their own.
+
+    Raises:
+        NoAccountError: None is free, and the job is to go back into the queue.
+        batch.local.launch.RefusedError: There is none for such jobs.
+    """
+    if not spec.get("accounts"):
+        return None
+    while True:
+        try:
+            return Lease(spec["accounts"], spec["family"], spec["mark"])
+        except NoAccountError:
+            if spec["busy_exit_code"]:
+                raise
+            if _told_to_stop:
+                raise RuntimeError(f"{TOLD_TO_STOP} while it waited for an account") from None
+            time.sleep(_BUSY_SECONDS)
+
+
+def _run(
+    spec: "Mapping[str, Any]",
+    lease: "Lease | None",
+    made: "Callable[[list[list[int] | None]], None]",
+) -> Outcome:
     limits = watch.Limits(**spec["limits"])
     outputs = watch.Outputs(
         [os.fsencode(spec["stdout"]), os.fsencode(spec["stderr"])], spec["output_limit_bytes"]
@@ -175,12 +216,12 @@ def _run(spec: "Mapping[str, Any]", made: "Callable[[list[list[int] | None]], No
         if any(fnmatch.fnmatchcase(name, pattern) for pattern in spec["pass_variables"])
     }
     pairs = {**passed, **spec["environment"]}
-    program = Program(
-        spec["mark"],
-        _terminated(spec["argv"]),
-        _terminated([f"{name}={value}" for name, value in pairs.items()]),
-        os.fsencode(spec["folder"]),
-    )
+    argv = _terminated(spec["argv"])
+    environment = _terminated([f"{name}={value}" for name, value in pairs.items()])
+    if lease is None:
+        program = Program(spec["mark"], argv, environment, os.fsencode(spec["folder"]))
+    else:
+        program = lease.program(spec["mark"], argv, environment)
     program.nicer = 0
 
     def started(pid: int) -> None:

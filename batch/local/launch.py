@@ -8,7 +8,7 @@ import os
 import resource
 import signal
 
-from batch.local.processes import MARK_NAME, tasks_of
+from batch.local.processes import MARK_NAME, descendants, processes, send, tasks_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +35,14 @@ class NotStartedError(Exception):
         self.exit_code = exit_code
 
 
+class NoAccountError(Exception):
+    """No account can be had for a job now; the message says why."""
+
+
+class RefusedError(Exception):
+    """No account can ever be had like this; the message says why."""
+
+
 def become_subreaper() -> None:
     """Have all descendants that lose their parent become children of this process."""
     if _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
@@ -47,7 +55,8 @@ class Program:
     def __init__(self, mark: str, argv: bytes, environment: bytes, folder: bytes) -> None:
         """Take argv and environment apart, each a sequence of texts with a NUL after each.
 
-        Programs go behind whatever else the host does; ``nicer`` is by how much.
+        Programs go behind whatever else the host does; ``nicer`` is by how much. ``top`` is the
+        process that all of the job's are below.
         """
         self.argv = argv.split(b"\0")[:-1]
         pairs = (pair.partition(b"=") for pair in environment.split(b"\0")[:-1])
@@ -55,6 +64,26 @@ class Program:
         self.environment[MARK_NAME.encode()] = mark.encode()
         self.folder = folder
         self.nicer = _NICER
+        self.user = os.getuid()
+        self.top = os.getpid()
+        self.pid = 0
+        self.reporting = -1
+
+    def enter(self) -> None:
+        """In the child, just before it becomes the program: become somebody else, for instance."""
+
+    def ask_to_end(self) -> None:
+        """Ask all processes of the job to end."""
+        for number in (signal.SIGTERM, signal.SIGCONT):
+            send((one.pid for one in descendants(processes(), [self.top])), number)
+
+    def kill(self) -> None:
+        """End the program."""
+        os.kill(self.pid, signal.SIGKILL)
+
+    def exit_of(self, status: int) -> int:
+        """How the program ended, its exit code or a signal's number below 0."""
+        return os.waitstatus_to_exitcode(status)
 
     def start(self, outputs: Sequence[int], *, cpu_seconds: int | None, process_limit: int) -> int:
         """Start it with these descriptors as standard output and error; its pid.
@@ -63,7 +92,7 @@ class Program:
             NotStartedError: It could not be started; there is no process.
             OSError: No process or pipe can be made.
         """
-        limits = _limits(cpu_seconds, process_limit)
+        limits = _limits(self.user, cpu_seconds, process_limit)
         report, reporting = os.pipe()
         parent = os.getpid()
         pid = os.fork()
@@ -75,6 +104,7 @@ class Program:
         if told:
             os.waitpid(pid, 0)
             raise self._failure(told)
+        self.pid = pid
         return pid
 
     def _become(
@@ -95,6 +125,8 @@ class Program:
             _set_limits(limits)
             for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)
+            self.reporting = reporting
+            self.enter()
             step = b"folder"
             os.chdir(self.folder)
             step = b"program"
@@ -134,15 +166,15 @@ class Program:
         return NotStartedError(f"program not found: {program}", _NOT_FOUND)
 
 
-def _limits(cpu_seconds: int | None, process_limit: int) -> dict[int, int]:
+def _limits(user: int, cpu_seconds: int | None, process_limit: int) -> dict[int, int]:
     limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: _OPEN_FILES}
     if cpu_seconds is not None:
         # Per process only; the supervisor adds them up, and this holds even without it.
         limits[resource.RLIMIT_CPU] = cpu_seconds + 1
-    if os.getuid():
+    if user:
         # Counts all that the user has, threads too, so it is wide: the supervisor counts exactly,
         # this keeps an explosion from growing faster than it can be killed. It never binds root.
-        tasks = tasks_of(os.getuid()) + _TASKS_PER_PROCESS * process_limit
+        tasks = tasks_of(user) + _TASKS_PER_PROCESS * process_limit
         limits[resource.RLIMIT_NPROC] = tasks
     return limits
 

@@ -125,6 +125,18 @@ def _spawn(folder: str, mark: str, lock: int) -> int:
     )
 
 
+def return_to_queue(spool: Spool, mark: str, reason: str) -> None:
+    """Have a job queued again that its supervisor cannot start now, and let go of its lock.
+
+    Both under the lock of the schedule: nobody may take a job whose lock is still held.
+    """
+    with ScheduleLock(spool.folder, wait=True):
+        spool.give_back(mark, reason)
+        remove_lock(spool.folder, mark)
+        os.close(LOCK_DESCRIPTOR)
+    wake(spool.folder)
+
+
 def _recover(spool: Spool, job: sqlite3.Row) -> None:
     """End, or put back into the queue, a job that nobody watches."""
     mark = job["mark"]

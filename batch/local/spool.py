@@ -51,6 +51,8 @@ CREATE TABLE IF NOT EXISTS job (
 CREATE INDEX IF NOT EXISTS job_queue ON job (state, owner, number, cores);
 CREATE TABLE IF NOT EXISTS owner (name TEXT PRIMARY KEY, turn INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS account_helper (word INTEGER PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS family (mark TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
 """
 
 _NEXT = """
@@ -69,8 +71,10 @@ _NEW = (
 )
 
 
-def create(folder: str, settings: dict[str, float]) -> None:
+def create(folder: str, settings: dict[str, float], helper: Sequence[str] = ()) -> None:
     """Make the spool of a folder where it is absent, and keep the settings in it.
+
+    ``helper`` is the command of the account helper; without one jobs run as this process does.
 
     Raises:
         OSError: The folder cannot be written.
@@ -83,7 +87,7 @@ def create(folder: str, settings: dict[str, float]) -> None:
         os.close(os.open(_path(folder), creating, 0o600))
     spool = Spool(folder)
     try:
-        spool.prepare(settings)
+        spool.prepare(settings, helper)
     finally:
         spool.close()
 
@@ -114,27 +118,47 @@ class Spool:
         """Close the connection."""
         self._connection.close()
 
-    def prepare(self, settings: dict[str, float]) -> None:
+    def prepare(self, settings: dict[str, float], helper: Sequence[str]) -> None:
         """Make the tables where they are absent, and keep the settings for the supervisors."""
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
         with self._writing():
             self._connection.execute("DELETE FROM setting")
             self._connection.executemany("INSERT INTO setting VALUES (?, ?)", settings.items())
+            self._connection.execute("DELETE FROM account_helper")
+            self._connection.executemany(
+                "INSERT INTO account_helper VALUES (?, ?)", enumerate(helper)
+            )
 
     def setting(self, name: str) -> float:
         """A setting that ``prepare`` was given."""
         row = self._one("SELECT value FROM setting WHERE name = ?", name)
         return float(row["value"])
 
+    def helper(self) -> list[str]:
+        """The command of the account helper; empty if jobs have no accounts of their own."""
+        rows = self._connection.execute("SELECT value FROM account_helper ORDER BY word")
+        return [str(row["value"]) for row in rows]
+
     # Submitting
 
-    def add(self, rows: Sequence[Sequence[object]]) -> None:
-        """Add jobs, columns in the order of the table's definition; known marks are left alone."""
+    def add(self, rows: Sequence[Sequence[object]], families: Iterable[tuple[str, str]]) -> None:
+        """Add jobs, columns in the order of the table's definition; known marks are left alone.
+
+        ``families`` are those of the jobs that have one, by mark.
+        """
         places = ", ".join("?" * len(_NEW.split(",")))
         statement = f"INSERT INTO job ({_NEW}) VALUES ({places}) ON CONFLICT DO NOTHING"  # noqa: S608  # no outside text
         with self._writing():
             self._connection.executemany(statement, rows)
+            self._connection.executemany(
+                "INSERT INTO family VALUES (?, ?) ON CONFLICT DO NOTHING", families
+            )
+
+    def family(self, mark: str) -> str:
+        """Of which family's accounts a job gets one; "" if it did not say."""
+        row = self._maybe("SELECT name FROM family WHERE mark = ?", mark)
+        return "" if row is None else str(row["name"])
 
     def unfinished(self) -> int:
         """How many jobs have not ended."""
@@ -189,7 +213,10 @@ class Spool:
         """Delete a job that has ended; False if there is one that has not."""
         with self._writing():
             self._connection.execute("DELETE FROM job WHERE mark = ? AND state = 'ended'", (mark,))
-            return self.state(mark) is None
+            if self.state(mark) is not None:
+                return False
+            self._connection.execute("DELETE FROM family WHERE mark = ?", (mark,))
+            return True
 
     # Scheduling, all under the lock of the schedule
 
@@ -236,11 +263,12 @@ class Spool:
             )
             return str(taken["mark"])
 
-    def give_back(self, mark: str) -> None:
-        """Put a job back that ``take`` took and that could not be given a supervisor."""
+    def give_back(self, mark: str, reason: str = "") -> None:
+        """Put a job back that ``take`` took and that cannot start now, for a reason users see."""
         self._change(
-            "UPDATE job SET state = 'queued', attempts = attempts - 1"
+            "UPDATE job SET state = 'queued', attempts = attempts - 1, reason = ?"
             " WHERE mark = ? AND state = 'starting'",
+            reason,
             mark,
         )
 
@@ -257,7 +285,7 @@ class Spool:
                 (time.time(), mark),
             )
             return self._maybe(
-                "UPDATE job SET state = 'running', boot = ?, started = ?"
+                "UPDATE job SET state = 'running', boot = ?, started = ?, reason = ''"
                 " WHERE mark = ? AND state = 'starting' RETURNING *",
                 boot,
                 time.time(),

@@ -14,7 +14,7 @@ import sqlite3
 import time
 
 from batch.local import processes, schedule, watch
-from batch.local.launch import Program, become_subreaper
+from batch.local.launch import NoAccountError, Program, RefusedError, become_subreaper
 from batch.local.outcome import Outcome
 from batch.local.spool import Spool
 from batch.local.wakeup import wake
@@ -25,17 +25,24 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import TypeVar
 
+    from batch.local.pooled import Lease
+
     T = TypeVar("T")
 
 _RETRY_SECONDS = 0.2
+_BUSY_SECONDS = 1.0
 _ADVANCE_TRIES = 50
 
 _told_to_stop = False
 
 
-def run(spool: Spool, job: sqlite3.Row) -> Outcome:
+def run(spool: Spool, job: sqlite3.Row, lease: Lease | None) -> Outcome:
     """Run the program of a job to its end; whatever happens, nothing of it is left afterwards."""
     mark = job["mark"]
+    if lease is None:
+        program = Program(mark, job["argv"], job["environment"], job["folder"])
+    else:
+        program = lease.program(mark, job["argv"], job["environment"])
     limits = watch.Limits(
         memory_bytes=job["memory_bytes"],
         wall_seconds=job["wall_seconds"],
@@ -44,7 +51,7 @@ def run(spool: Spool, job: sqlite3.Row) -> Outcome:
         grace_seconds=spool.setting("grace_seconds"),
     )
     return watch.run(
-        Program(mark, job["argv"], job["environment"], job["folder"]),
+        program,
         watch.Outputs((job["stdout"], job["stderr"]), job["output_limit_bytes"]),
         limits,
         lambda: _why_end(spool, mark),
@@ -73,22 +80,62 @@ def main(folder: str, mark: str) -> None:
     """Watch one job that was taken from the queue, then move the queue on."""
     _settle()
     spool = Spool(folder)
-    job = _insist(spool, lambda: spool.begin(mark, boot=processes.boot_id()))
-    if job is not None:
-        wake(folder)
-        try:
-            outcome = run(spool, job)
-        except Exception as error:
-            failed = Outcome(f"the job's supervisor failed: {error}")
-            _insist(spool, lambda: spool.finish(mark, failed))
-            raise
-        _insist(spool, lambda: spool.finish(mark, outcome))
+    try:
+        lease = _lease(spool, mark)
+    except NoAccountError as busy:
+        reason = f"waits for an account: {busy}"
+        _pause_until_told(_BUSY_SECONDS)
+        _insist(spool, lambda: schedule.return_to_queue(spool, mark, reason))
+        if not _told_to_stop:
+            _advance(spool)
+        return
+    except RefusedError as refusal:
+        refused = Outcome(str(refusal))
+        _insist(spool, lambda: spool.finish(mark, refused))
+    else:
+        _watch(spool, mark, lease)
     schedule.remove_lock(folder, mark)
     os.close(schedule.LOCK_DESCRIPTOR)
     wake(folder)
     # Told to stop, as all are when the machine goes down, it must start no job that dies with it.
     if not _told_to_stop:
         _advance(spool)
+
+
+def _lease(spool: Spool, mark: str) -> Lease | None:
+    """An account for the job, where jobs have accounts of their own and it is still to run."""
+    helper = spool.helper()
+    if not helper or spool.is_cancelled(mark):
+        return None
+    # What it imports takes longer than all else here, and most installations do without.
+    from batch.local.pooled import Lease
+
+    return Lease(helper, spool.family(mark), mark)
+
+
+def _watch(spool: Spool, mark: str, lease: Lease | None) -> None:
+    """Run the job, unless it was cancelled meanwhile, and record how it ended."""
+    try:
+        job = _insist(spool, lambda: spool.begin(mark, boot=processes.boot_id()))
+        if job is None:
+            return
+        wake(spool.folder)
+        try:
+            outcome = run(spool, job, lease)
+        except Exception as error:
+            failed = Outcome(f"the job's supervisor failed: {error}")
+            _insist(spool, lambda: spool.finish(mark, failed))
+            raise
+        _insist(spool, lambda: spool.finish(mark, outcome))
+    finally:
+        if lease is not None:
+            lease.close()
+
+
+def _pause_until_told(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not _told_to_stop:
+        time.sleep(_RETRY_SECONDS)
 
 
 def _settle() -> None:

@@ -86,7 +86,7 @@ def run(
         for end in ends:
             os.close(end)
         started(pid)
-        outcome = Watch(pid, limits, why_end).until_end(made)
+        outcome = Watch(program, limits, why_end).until_end(made)
     except NotStartedError as error:
         outcome = Outcome(error.reason, exit_code=error.exit_code)
     finally:
@@ -111,8 +111,9 @@ def _output(path: bytes, limit_bytes: int) -> Output:
 class Watch:
     """A running program and all that descends from it."""
 
-    def __init__(self, pid: int, limits: Limits, why_end: Callable[[], str]) -> None:
-        self._pid = pid
+    def __init__(self, program: Program, limits: Limits, why_end: Callable[[], str]) -> None:
+        self._program = program
+        self._pid = program.pid
         self._limits = limits
         self._why_end = why_end
         self._poll = select.poll()
@@ -149,7 +150,7 @@ class Watch:
         if self._kill_at is None:
             return self._exit is not None
         if time.monotonic() >= self._kill_at and self._exit is None:
-            os.kill(self._pid, signal.SIGKILL)
+            self._program.kill()
         return self._exit is not None and (not others or time.monotonic() >= self._kill_at)
 
     def _reap(self) -> bool:
@@ -160,7 +161,7 @@ class Watch:
                 if pid == 0:
                     return True
                 if pid == self._pid:
-                    self._exit = os.waitstatus_to_exitcode(status)
+                    self._exit = self._program.exit_of(status)
                     # The kernel saw peaks between two looks, if only those of single processes.
                     self._peak_bytes = max(self._peak_bytes, usage.ru_maxrss * 1024)
         except ChildProcessError:
@@ -172,7 +173,7 @@ class Watch:
         if begun - self._next_look > _STOPPED_SECONDS:
             # The watch itself was stopped: the job was suspended, and that time does not count.
             self._begun += begun - self._next_look
-        tree = processes.descendants(processes.processes(), [os.getpid()])
+        tree = processes.descendants(processes.processes(), [self._program.top])
         memory = processes.memory_bytes(tree, self._peak_bytes)
         self._peak_bytes = max(self._peak_bytes, memory)
         if self._kill_at is None:
@@ -205,9 +206,7 @@ class Watch:
         self._reason = reason
         self._kill_at = time.monotonic() + grace
         if grace:
-            below = processes.descendants(processes.processes(), [os.getpid()])
-            for number in (signal.SIGTERM, signal.SIGCONT):
-                processes.send((one.pid for one in below), number)
+            self._program.ask_to_end()
 
     def _outcome(self) -> Outcome:
         ended = self._exit if self._exit is not None else 0

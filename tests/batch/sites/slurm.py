@@ -63,7 +63,9 @@ PartitionName=batch Nodes=n2,n3 MaxTime=INFINITE DefaultTime=60 State=UP
 class SlurmSite:
     """Slurm's daemons; the partition "two" has two cores, "batch" eight on two nodes."""
 
-    def __init__(self) -> None:
+    def __init__(self, further: str = "") -> None:
+        """Make ready; ``further`` are lines for its configuration."""
+        self._further = further
         self.folder = Path(tempfile.mkdtemp(prefix="ijp-slurm-", dir="/tmp"))
         self.folder.chmod(0o755)
         for name, user in (("logs", "root"), ("state", "slurm"), ("munge", "munge")):
@@ -101,7 +103,7 @@ class SlurmSite:
         )
         host = socket.gethostname().partition(".")[0]
         text = _CONFIGURATION.format(host=host, ports=ports, folder=self.folder, nodes=nodes)
-        self.configuration.write_text(text)
+        self.configuration.write_text(f"{text}{self._further}\n")
         self._start_munge()
         self.start_controller()
         for name in NODES:

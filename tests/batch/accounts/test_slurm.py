@@ -1,0 +1,51 @@
+"""Accounts of pools on a real Slurm: one job at a time, the others are sent back."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.batch.accounts.node import HELPER, PORTAL
+
+pytestmark = pytest.mark.slow
+
+PROGRAM = str(Path(__file__).with_name("slurm_in_node.py"))
+TOP = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("how", ["hooks", "runner"])
+def test_jobs_in_one_account_run_one_after_the_other_and_find_it_clean(make_node, how):
+    """By Prolog and Epilog, or by the helper that each job's runner calls."""
+    node = make_node(accounts=1, namespaces=False)
+    (account,) = node.accounts
+    node.write("/srv/shared/log", "", 0o666)
+    node.do("install", "-d", "-m", "755", "/opt/ijp/hooks")
+    if how == "hooks":
+        hooks = "from batch.accounts.cli import accounts; accounts()"
+        arguments = ("hooks", "slurm", "/opt/ijp/hooks", "--helper", HELPER, "--pause", "2")
+        node.do(sys.executable, "-c", hooks, *arguments)
+        runs = ("/opt/ijp/hooks", account, "3")
+    else:
+        runs = ("", PORTAL, "3")
+    done = node.run(
+        *(sys.executable, PROGRAM, *runs),
+        environment={"PYTHONPATH": f"{TOP}:{TOP / 'clients' / 'python'}"},
+        seconds=250,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["codes"] == [0] * 3, told
+    assert told["outputs"] == ["left: [] False\n"] * 3
+    assert sum(told["restarts"]) > 0, "no job ever met another"
+    assert set(told["nodes"]) == {"idle"}, "a node went out of service"
+    lines = [line.split() for line in (node.shared / "log").read_text().splitlines()]
+    assert set(Counter(mark for what, mark, _, _ in lines if what == "start").values()) == {1}
+    for (before, mark, _, _), (after, other, _, _) in pairwise(lines):
+        assert (before, after) in {("start", "end"), ("end", "start")}
+        assert (mark == other) is (before == "start")
+    assert node.left() == {account: "free"}
