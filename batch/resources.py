@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, fields
@@ -59,6 +60,10 @@ class Resources:
         )
 
 
+RESOURCE_NAMES = frozenset(one.name for one in fields(Resources))
+"""All that an engine can give, if it can give all."""
+
+
 def faults(resources: Resources) -> list[str]:
     """What is wrong with each field, whichever engine it is for."""
     found = []
@@ -73,6 +78,11 @@ def faults(resources: Resources) -> list[str]:
             if not _NAME.fullmatch(text)
         ]
     return found
+
+
+def whole_minutes(seconds: int) -> int:
+    """For systems that count minutes: one more, as the runner ends the job to the second."""
+    return math.ceil(seconds / 60) + 1
 
 
 def check_supported(resources: Resources, supported: Collection[str], engine: str) -> None:

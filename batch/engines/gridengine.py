@@ -15,14 +15,14 @@ from typing import Any, ClassVar
 
 from lxml import etree
 
-from batch.check import MARK
-from batch.command import Answer, CommandFailedError
+from batch.command import CommandFailedError
 from batch.command_engine import CommandEngine, ListedJob, Request
 from batch.engine import Capability, EngineState, JobSpec, JobStatus, Node, When
-from ijp.errors import BadRequestError, EngineError, NotFoundError
+from batch.reading import decimal, tag_at_end, whole
+from batch.resources import RESOURCE_NAMES
+from ijp.errors import BadRequestError, EngineError
 
 _ID = re.compile(r"([0-9]+)(?:\.([0-9]+))?")
-_NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _RESCHEDULED = 25
 _WALL_TIME = 37
 _DURING_JOB = 100
@@ -30,7 +30,7 @@ _SPARE_SECONDS = 60
 _OFF = set("duEoDCSs")
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _XML = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-_FOR_GOOD = re.compile(
+_REFUSED = re.compile(
     r"unknown (queue|resource|project)|job rejected|was rejected|not a valid|"
     r"parallel environment|invalid option|may not submit|has no permission",
     re.IGNORECASE,
@@ -50,22 +50,12 @@ class GridEngine(CommandEngine):
 
     name: ClassVar[str] = "gridengine"
     capabilities = frozenset(Capability) - {Capability.WAKES}
-    resource_names: ClassVar[frozenset[str]] = frozenset(
-        {
-            "cores",
-            "tasks_per_node",
-            "memory_mib",
-            "virtual_memory_mib",
-            "gpus",
-            "wall_seconds",
-            "cpu_seconds",
-            "queue",
-            "account",
-            "features",
-        }
-    )
+    resource_names: ClassVar[frozenset[str]] = RESOURCE_NAMES - {"nodes"}
     job_id_text: ClassVar[str] = "$JOB_ID$(test x$SGE_TASK_ID = xundefined || echo .$SGE_TASK_ID)"
     task_index_text: ClassVar[str] = "$SGE_TASK_ID"
+    submitted: ClassVar[re.Pattern[str]] = re.compile(r"^\s*([0-9]+)(?:\.\S*)?\s*$")
+    refused: ClassVar[re.Pattern[str] | None] = _REFUSED
+    element_separator: ClassVar[str] = "."
     actions: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "cancel": ("qdel",),
         "hold": ("qhold",),
@@ -109,21 +99,6 @@ class GridEngine(CommandEngine):
             arguments += ["-hold_jid", ",".join(_waited_for(request))]
         return [*arguments, *request.options, str(request.script)]
 
-    def read_submitted(self, answer: Answer) -> str:
-        native_id = answer.stdout.strip().partition(".")[0]
-        if not _ID.fullmatch(native_id):
-            raise EngineError(f"qsub gave no job id: {answer.first_line!r}")
-        return native_id
-
-    def refused_for_good(self, answer: Answer) -> bool:
-        return _FOR_GOOD.search(answer.stderr) is not None
-
-    def element_id(self, native_id: str, index: int) -> str:
-        return f"{native_id}.{index}"
-
-    def array_of(self, element_id: str) -> str:
-        return element_id.partition(".")[0]
-
     def listing(self) -> dict[str, ListedJob]:
         return read_qstat(self.run(["qstat", "-xml", "-r", "-g", "d", "-u", "*"]).stdout)
 
@@ -157,8 +132,7 @@ class GridEngine(CommandEngine):
         self._set_node(node, "-e")
 
     def _set_node(self, node: str, change: str) -> None:
-        if not _NODE_NAME.fullmatch(node) or node not in {one.name for one in self.nodes()}:
-            raise NotFoundError(f"the batch engine {self.name!r} has no node {node!r}")
+        self.check_node(node)
         self.run(["qmod", change, f"*@{node}"])
 
     def _limits(self, spec: JobSpec) -> Iterator[str]:
@@ -203,7 +177,7 @@ def read_qstat(text: str) -> dict[str, ListedJob]:
         name = one.findtext("full_job_name") or one.findtext("JB_name") or ""
         jobs[native_id] = ListedJob(
             native_id=native_id,
-            tag=_tag(name),
+            tag=tag_at_end(name),
             status=JobStatus(
                 state=_state(
                     one.findtext("state", ""), waits=one.find("predecessor_jobs_req") is not None
@@ -242,19 +216,19 @@ def read_qacct(text: str) -> dict[str, ListedJob]:
     jobs = {}
     for block in re.split(r"^=+$", text, flags=re.MULTILINE):
         found = dict(re.findall(r"^(\w+) +(.*?) *$", block, re.MULTILINE))
-        failed = _whole(found.get("failed", "").partition(":")[0].strip())
+        failed = whole(found.get("failed", "").partition(":")[0].strip())
         task = found.get("taskid", "undefined")
         native_id = found.get("jobnumber", "") + ("" if task == "undefined" else f".{task}")
         if failed is None or failed == _RESCHEDULED or not _ID.fullmatch(native_id):
             continue
         status = _ended(found, failed)
-        tag = _tag(found.get("jobname", ""))
+        tag = tag_at_end(found.get("jobname", ""))
         jobs[native_id] = ListedJob(native_id=native_id, tag=tag, status=status)
     return jobs
 
 
 def _ended(found: Mapping[str, str], failed: int) -> JobStatus:
-    code = _whole(found.get("exit_status", ""))
+    code = whole(found.get("exit_status", ""))
     reason = ""
     if failed == _WALL_TIME:
         reason = "wall time limit of the batch system"
@@ -294,9 +268,9 @@ def read_qhost(text: str) -> list[Node]:
             Node(
                 name=name,
                 online=any(not set(state) & _OFF for state in states),
-                slots=max(_whole(one.get("slots")) or 0 for one in told),
-                slots_used=sum(_whole(one.get("slots_used")) or 0 for one in told),
-                load=_decimal(values.get("load_avg")),
+                slots=max(whole(one.get("slots")) or 0 for one in told),
+                slots_used=sum(whole(one.get("slots_used")) or 0 for one in told),
+                load=decimal(values.get("load_avg")),
                 memory_bytes=_bytes(values.get("mem_total", "")),
                 state=" ".join(state for state in states if state),
                 queues=tuple(queue.get("name", "") for queue in queues),
@@ -312,11 +286,6 @@ def _parsed(text: str, command: str) -> etree._Element:
         raise EngineError(f"cannot read what {command} printed: {error}") from error
 
 
-def _tag(name: str) -> str:
-    tag = name.rpartition(".")[2]
-    return tag if MARK.fullmatch(tag) else ""
-
-
 def _instant(text: str) -> datetime | None:
     for form in ("%Y-%m-%dT%H:%M:%S", "%a %b %d %H:%M:%S %Y"):
         try:
@@ -326,17 +295,6 @@ def _instant(text: str) -> datetime | None:
     return None
 
 
-def _whole(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else None
-
-
-def _decimal(text: str | None) -> float | None:
-    try:
-        return float(text or "")
-    except ValueError:
-        return None
-
-
 def _bytes(text: str) -> int | None:
-    number = _decimal(text.rstrip("KMGT"))
+    number = decimal(text.rstrip("KMGT"))
     return None if number is None else int(number * _UNITS.get(text[-1:], 1))

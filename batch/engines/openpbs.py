@@ -13,11 +13,11 @@ from batch.command import Answer, CommandFailedError
 from batch.command_engine import ListedJob, Request
 from batch.engine import Capability, JobStatus, Node
 from batch.pbs import openpbs_status
-from batch.pbs.engine import PbsEngine, check_node_name
+from batch.pbs.engine import PbsEngine
 from batch.pbs.job import PbsJob
 from batch.pbs.openpbs_json import read_jobs, read_nodes
 from batch.resources import Resources
-from ijp.errors import EngineError, NotFoundError
+from ijp.errors import EngineError
 
 _NOTE_LENGTH = 200
 _FINISHED = 35
@@ -34,20 +34,7 @@ class OpenPbsEngine(PbsEngine):
 
     name: ClassVar[str] = "openpbs"
     capabilities = frozenset(Capability) - {Capability.WAKES, Capability.ACCOUNTING}
-    resource_names: ClassVar[frozenset[str]] = frozenset(
-        {
-            "cores",
-            "nodes",
-            "tasks_per_node",
-            "memory_mib",
-            "virtual_memory_mib",
-            "gpus",
-            "wall_seconds",
-            "cpu_seconds",
-            "queue",
-            "account",
-        }
-    )
+    resource_names: ClassVar[frozenset[str]] = PbsEngine.resource_names - {"features"}
     task_index_text: ClassVar[str] = "$PBS_ARRAY_INDEX"
     alterable: ClassVar[frozenset[str]] = frozenset({"wall_seconds", "cpu_seconds"})
     settings_of_its_own: ClassVar[Mapping[str, Any]] = {"history": True, "rerunnable": True}
@@ -126,10 +113,7 @@ class OpenPbsEngine(PbsEngine):
         self._change_node(["pbsnodes", "-r", "-C", "", node])
 
     def _change_node(self, arguments: Sequence[str]) -> None:
-        name = arguments[-1]
-        check_node_name(name)
-        if name not in {node.name for node in self.nodes()}:
-            raise NotFoundError(f"there is no node {name!r}")
+        self.check_node(arguments[-1])
         answer = self.run(arguments)
         if answer.stderr.strip():
             raise EngineError(f"pbsnodes: {answer.first_line}")

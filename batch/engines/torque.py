@@ -18,10 +18,10 @@ from batch.command_engine import ListedJob, Request
 from batch.engine import Capability, JobStatus, Node
 from batch.pbs import torque_status
 from batch.pbs.accounting import AccountingFiles, Record
-from batch.pbs.engine import PbsEngine, check_node_name
+from batch.pbs.engine import PbsEngine
 from batch.pbs.job import PbsJob
 from batch.pbs.torque_xml import read_jobs, read_nodes
-from ijp.errors import EngineError, NotFoundError
+from ijp.errors import EngineError
 
 _NOTE_LENGTH = 200
 
@@ -43,21 +43,6 @@ class TorqueEngine(PbsEngine):
 
     name: ClassVar[str] = "torque"
     capabilities = frozenset(Capability) - {Capability.WAKES, Capability.ACCOUNTING}
-    resource_names: ClassVar[frozenset[str]] = frozenset(
-        {
-            "cores",
-            "nodes",
-            "tasks_per_node",
-            "memory_mib",
-            "virtual_memory_mib",
-            "gpus",
-            "wall_seconds",
-            "cpu_seconds",
-            "queue",
-            "account",
-            "features",
-        }
-    )
     task_index_text: ClassVar[str] = "$PBS_ARRAYID"
     settings_of_its_own: ClassVar[Mapping[str, Any]] = {
         "accounting_folder": "",
@@ -146,21 +131,18 @@ class TorqueEngine(PbsEngine):
         return read_nodes(self.run(["pbsnodes", "-x"]).stdout)
 
     def set_offline(self, node: str, reason: str) -> None:
-        check_node_name(node)
+        self.check_node(node)
         note = " ".join(reason.split())[:_NOTE_LENGTH]
         self._change_node(["pbsnodes", "-o", *(["-N", note] if note else []), node])
 
     def set_online(self, node: str) -> None:
-        check_node_name(node)
+        self.check_node(node)
         self._change_node(["pbsnodes", "-c", node])
         # The note stays otherwise.
         self._change_node(["pbsnodes", "-N", "n", node])
 
     def _change_node(self, arguments: Sequence[str]) -> None:
         """Without permission the exit code is 0, and only the text tells."""
-        known = {node.name for node in self.nodes()}
-        if arguments[-1] not in known:
-            raise NotFoundError(f"there is no node {arguments[-1]!r}")
         answer = self.run(arguments)
         if answer.stderr.strip():
             raise EngineError(f"{' '.join(arguments[:2])}: {answer.first_line}")

@@ -18,6 +18,10 @@ import signal
 import subprocess
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _PR_SET_PDEATHSIG = 1
 _PAUSE_SECONDS = 0.1
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
@@ -30,7 +34,9 @@ def main(arguments: "list[str]") -> int:
     if watcher == 0:
         code = 1
         try:
-            code = _watch(job, arguments)
+            os.setsid()
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+            code = watch(job, arguments, lambda: os.getppid() != job)
         finally:
             os._exit(code)
     for number in _STOPPING:
@@ -39,18 +45,17 @@ def main(arguments: "list[str]") -> int:
     return _code(os.waitstatus_to_exitcode(status))
 
 
-def _watch(job: int, arguments: "list[str]") -> int:
+def watch(job: int, arguments: "list[str]", is_gone: "Callable[[], bool]") -> int:
+    """Run the runner, as long as the job's process is there; gives its exit code."""
     told: list[int] = []
     for number in _STOPPING:
         signal.signal(number, lambda number, frame: told.append(number))
-    os.setsid()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     runner = os.path.join(os.path.dirname(os.path.abspath(__file__)), "runner.py")
     process = subprocess.Popen([sys.executable, "-I", "-S", runner, *arguments])
     passed_on = False
     is_stopped = False
     while not _has_ended(process):
-        if (told or os.getppid() != job) and not passed_on:
+        if (told or is_gone()) and not passed_on:
             passed_on = True
             _signal_all(process.pid, signal.SIGCONT)
             process.terminate()

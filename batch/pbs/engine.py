@@ -11,11 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from batch.batch_system import AFTER
 from batch.command import Answer, CommandFailedError
 from batch.command_engine import CommandEngine, ListedJob, Request
-from batch.engine import EngineState, JobSpec, JobStatus, When
-from batch.pbs.job import JOB_ID, PbsJob, seconds, size_bytes, whole
-from batch.resources import Resources
+from batch.engine import EngineState, JobSpec, JobStatus
+from batch.pbs.job import JOB_ID, PbsJob, seconds, size_bytes
+from batch.reading import whole
+from batch.resources import RESOURCE_NAMES, Resources
 from batch.witness import CANCELLED
 from ijp.errors import BadRequestError, ConflictError, EngineError, NotFoundError, PortalError
 
@@ -24,17 +26,9 @@ log = logging.getLogger(__name__)
 UNKNOWN_JOB = 153
 """The exit code in both systems; Torque's qhold, qrls and qalter say nothing else about it."""
 
-KINDS = {
-    When.SUCCEEDED: "afterok",
-    When.FAILED: "afternotok",
-    When.ENDED: "afterany",
-    When.STARTED: "after",
-}
 _TAG = re.compile(r"\.([0-9A-Z]{26})(?:-[0-9]+)?")
 _TAGGED = re.compile(rf"[^\s]*{_TAG.pattern}")
-_SUBMITTED = re.compile(r"[0-9]+(\[\])?\.[A-Za-z0-9_.-]+")
 _FEATURE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _KILLED = re.compile(r"=>> PBS: job killed: (.{1,200})")
 _REMEMBERED = 200_000
 # With the mark and an element's number this makes 64, which Torque was seen to take.
@@ -50,7 +44,11 @@ class PbsEngine(CommandEngine):
     """Exit codes of qsub for what stays refused however often it is tried, and their meaning."""
     ended_codes: ClassVar[frozenset[int]]
     """Exit codes of qdel for a job that has ended."""
+    resource_names: ClassVar[frozenset[str]] = RESOURCE_NAMES
     job_id_text: ClassVar[str] = "$PBS_JOBID"
+    submitted: ClassVar[re.Pattern[str]] = re.compile(
+        r"(?:^|\s)([0-9]+(?:\[\])?\.[A-Za-z0-9_.-]+)\s*$"
+    )
     actions: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "cancel": ("qdel",),
         "hold": ("qhold",),
@@ -59,14 +57,12 @@ class PbsEngine(CommandEngine):
         "resume": ("qsig", "-s", "resume"),
         "requeue": ("qrerun",),
     }
+    guard: ClassVar[str] = "guard.py"
     operator_actions: ClassVar[frozenset[str]] = frozenset({"suspend", "resume", "requeue"})
     alterable: ClassVar[frozenset[str]] = frozenset({"wall_seconds", "cpu_seconds", "memory_mib"})
 
     def __init__(self, settings: Mapping[str, Any], folder: Path) -> None:
         super().__init__(settings, folder)
-        # Below the guard, so that a job that is killed at once still tells how it ended.
-        guard = self.settings.runner.with_name("guard.py")
-        self.settings = replace(self.settings, runner=guard)
         self._tags: dict[str, str] = {}
         self._jobs: dict[str, PbsJob] = {}
 
@@ -87,12 +83,6 @@ class PbsEngine(CommandEngine):
         """What ``-l`` says for those of ``Resources`` that are not about nodes."""
 
     # What the command engine asks for.
-
-    def read_submitted(self, answer: Answer) -> str:
-        lines = answer.stdout.split()
-        if not lines or not _SUBMITTED.fullmatch(lines[-1]):
-            raise EngineError(f"qsub printed no job id: {answer.first_line}")
-        return lines[-1]
 
     def listing(self) -> dict[str, ListedJob]:
         jobs = self.read_jobs()
@@ -238,7 +228,7 @@ class PbsEngine(CommandEngine):
         if asked.account is not None:
             arguments += ["-A", asked.account]
         if request.after:
-            wanted = ",".join(f"{KINDS[when]}:{one}" for one, when in request.after)
+            wanted = ",".join(f"{AFTER[when]}:{one}" for one, when in request.after)
             arguments += ["-W", f"depend={wanted}"]
         return arguments
 
@@ -250,16 +240,6 @@ class PbsEngine(CommandEngine):
     def resource_values(resources: Resources) -> dict[str, Any]:
         """The fields by name, without those that say nothing."""
         return {name: getattr(resources, name) for name in resources.asked()}
-
-
-def check_node_name(name: str) -> None:
-    """Refuse what a command would take for something else.
-
-    Raises:
-        NotFoundError: No node is called this.
-    """
-    if not _NODE_NAME.fullmatch(name):
-        raise NotFoundError(f"there is no node {name!r}")
 
 
 def _waiting_for_success(job: PbsJob) -> list[str]:

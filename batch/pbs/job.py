@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from batch.reading import whole
+
 JOB_ID = re.compile(r"[0-9]+(\[[0-9]*\])?(\.[A-Za-z0-9_.-]+)?")
 _MOST_TEXT = 300
 _SIZE = re.compile(r"([0-9]+)([kmgtp]?)(b|w)?")
@@ -35,13 +37,6 @@ class PbsJob:
     def shown(self, name: str) -> str:
         """An attribute for people: in one line, and not too long."""
         return " ".join(self.attributes.get(name, "").split())[:_MOST_TEXT]
-
-
-def whole(text: str | None) -> int | None:
-    """A whole number; None if it is none."""
-    if text is None or not re.fullmatch(r"-?[0-9]{1,15}", text.strip()):
-        return None
-    return int(text)
 
 
 def seconds(text: str | None) -> float | None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from batch.engine import EngineState, JobStatus
 from batch.pbs import job as values
 from batch.pbs.job import PbsJob
+from batch.reading import whole
 from batch.witness import CANCELLED
 
 # qstat(1B), job_state; X is a finished element of an array, M a job moved to another server.
@@ -70,7 +71,7 @@ def moment(text: str) -> datetime | None:
 
 def _ended(job: PbsJob) -> JobStatus:
     attributes = job.attributes
-    code = values.whole(attributes.get("Exit_status"))
+    code = whole(attributes.get("Exit_status"))
     is_signal = code is not None and code > _SIGNALLED
     memory = values.size_bytes(attributes.get("resources_used.mem"))
     return JobStatus(

@@ -7,6 +7,7 @@ import re
 from batch.engine import EngineState, JobStatus
 from batch.pbs import job as values
 from batch.pbs.job import PbsJob
+from batch.reading import whole
 from batch.witness import CANCELLED
 
 # qstat(1B), job_state
@@ -60,7 +61,7 @@ def status(job: PbsJob) -> JobStatus:
 
 def _kept_by(job: PbsJob) -> str:
     """What keeps a job in the queue, unless it is only that others use the nodes."""
-    if values.whole(job.attributes.get("exit_status")) == _PUT_OFF:
+    if whole(job.attributes.get("exit_status")) == _PUT_OFF:
         return "a node's prologue put it off"
     comment = job.shown("comment")
     return comment if comment.startswith("Not Running") and comment != _ORDINARY else ""
@@ -76,7 +77,7 @@ def _held(job: PbsJob) -> EngineState:
 def _ended(job: PbsJob) -> JobStatus:
     attributes = job.attributes
     # Only here: while a job that was run again runs, it has the exit status of its former run.
-    code = values.whole(attributes.get("exit_status"))
+    code = whole(attributes.get("exit_status"))
     is_signal = code is not None and code > _SIGNALLED
     memory = values.size_bytes(attributes.get("resources_used.mem"))
     return JobStatus(

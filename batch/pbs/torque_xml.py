@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from lxml import etree
 
 from batch.engine import Node
-from batch.pbs.job import JOB_ID, PbsJob, size_bytes, whole
+from batch.pbs.job import JOB_ID, PbsJob, size_bytes
+from batch.reading import whole
 from ijp.errors import EngineError
 
 log = logging.getLogger(__name__)

@@ -6,8 +6,6 @@ import itertools
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 import types
 from collections.abc import Callable, Iterator
@@ -25,15 +23,17 @@ from batch.engines.local import LocalEngine
 from batch.engines.openpbs import OpenPbsEngine
 from batch.engines.slurm import SlurmEngine
 from batch.engines.torque import TorqueEngine
-from batch.pbs.engine import PbsEngine
 from batch.resources import Resources
+from tests.batch.making import QUICK, MakeEngine, on_site, on_stand_in, spooler, up
 from tests.batch.sites import gridengine, slurm
 from tests.batch.sites.gridengine import GridEngineSite
 from tests.batch.sites.slurm import SlurmSite
 from tests.peers.torque.cluster import Cluster
 
-MakeEngine = Callable[..., BatchEngine]
 MakeSpec = Callable[..., JobSpec]
+# Other accounts may not reach the one that runs the tests.
+PYTHON = "/usr/bin/python3"
+TWO_SLOTS = {"name": "node01", "np": 2, "properties": "fast"}
 
 
 @pytest.fixture
@@ -93,63 +93,28 @@ def supervisors(spool_folder: Path) -> Callable[[], list[int]]:
 @pytest.fixture(scope="session")
 def slurm_site() -> Iterator[SlurmSite]:
     """A real Slurm."""
-    site = SlurmSite()
-    try:
-        site.start()
+    with up(SlurmSite()) as site:
         yield site
-    finally:
-        site.stop()
-
-
-@pytest.fixture
-def make_slurm(slurm_site: SlurmSite, tmp_path: Path) -> Iterator[MakeEngine]:
-    """Makes Slurm engines with the records of the one test, on two cores unless told otherwise."""
-
-    def make(**settings: Any) -> BatchEngine:
-        return SlurmEngine(
-            {
-                "command_folder": str(slurm.COMMANDS),
-                "environment": slurm_site.environment,
-                "grace_seconds": 0.5,
-                "record_wait_seconds": 3,
-                "defaults": {"queue": "two"},
-                **settings,
-            },
-            tmp_path / "engine",
-        )
-
-    yield make
-    slurm_site.empty()
 
 
 @pytest.fixture(scope="session")
 def gridengine_site() -> Iterator[GridEngineSite]:
     """A real Grid Engine."""
-    site = GridEngineSite()
-    try:
-        site.start()
+    with up(GridEngineSite()) as site:
         yield site
-    finally:
-        site.stop()
+
+
+@pytest.fixture
+def make_slurm(slurm_site: SlurmSite, tmp_path: Path) -> Iterator[MakeEngine]:
+    """Makes Slurm engines with the records of the one test, on two cores unless told otherwise."""
+    yield on_site(SlurmEngine, slurm_site, slurm.COMMANDS, tmp_path, defaults={"queue": "two"})
+    slurm_site.empty()
 
 
 @pytest.fixture
 def make_gridengine(gridengine_site: GridEngineSite, tmp_path: Path) -> Iterator[MakeEngine]:
-    """Makes Grid Engine engines with the records of the one test."""
-
-    def make(**settings: Any) -> BatchEngine:
-        return GridEngine(
-            {
-                "command_folder": str(gridengine.COMMANDS),
-                "environment": gridengine_site.environment,
-                "grace_seconds": 0.5,
-                "record_wait_seconds": 3,
-                **settings,
-            },
-            tmp_path / "engine",
-        )
-
-    yield make
+    """Makes Grid Engine engines with the records of the one test, whose jobs can be requeued."""
+    yield on_site(GridEngine, gridengine_site, gridengine.COMMANDS, tmp_path, requeue=True)
     gridengine_site.empty()
 
 
@@ -159,29 +124,9 @@ def make_documented(tmp_path: Path) -> Iterator[MakeEngine]:
     text = (Path(__file__).parents[2] / "docs" / "engines.md").read_text(encoding="utf-8")
     module = types.ModuleType("documented")
     exec(text.split("```python\n")[1].split("```")[0], vars(module))
-    environment = {"TS_SOCKET": str(tmp_path / "socket"), "TS_SLOTS": "2"}
-    run = partial(subprocess.run, env={"PATH": "/usr/bin:/bin", **environment}, check=True)
-    # The first command starts the server, which is to inherit nothing of the test.
-    run(["tsp", "-S", "2"], stdout=subprocess.DEVNULL)
-
-    def make(**settings: Any) -> BatchEngine:
-        table = {
-            "command_folder": "/usr/bin",
-            "environment": environment,
-            "grace_seconds": 0.5,
-            "record_wait_seconds": 3,
-            **settings,
-        }
-        engine: BatchEngine = module.SpoolerEngine(table, tmp_path / "engine")
-        return engine
-
-    yield make
-    # The runners end with their jobs when the server's children are told to stop.
-    listed = run(["tsp", "-l"], capture_output=True, text=True).stdout.splitlines()[1:]
-    for number, state in (line.split()[:2] for line in listed):
-        if state in ("running", "queued"):
-            run(["tsp", "-r" if state == "queued" else "-k", number])
-    run(["tsp", "-K"])
+    with spooler(tmp_path) as environment:
+        given = {"command_folder": "/usr/bin", "environment": environment, **QUICK}
+        yield lambda **settings: module.SpoolerEngine(given | settings, tmp_path / "engine")
 
 
 @pytest.fixture
@@ -203,32 +148,15 @@ def make_torque_cluster(tmp_path: Path) -> Iterator[Callable[..., Cluster]]:
 @pytest.fixture
 def make_torque(make_torque_cluster: Callable[..., Cluster], tmp_path: Path) -> MakeEngine:
     """Makes Torque engines on one cluster with two slots, with the records of the one test."""
-    return _on_pbs(TorqueEngine, make_torque_cluster, tmp_path, memory_resource="")
+    make_cluster = partial(make_torque_cluster, nodes=[TWO_SLOTS])
+    return on_stand_in(TorqueEngine, make_cluster, tmp_path, memory_resource="")
 
 
 @pytest.fixture
 def make_openpbs(make_torque_cluster: Callable[..., Cluster], tmp_path: Path) -> MakeEngine:
     """The same with OpenPBS."""
-    return _on_pbs(OpenPbsEngine, partial(make_torque_cluster, dialect="openpbs"), tmp_path)
-
-
-def _on_pbs(
-    kind: type[PbsEngine], make_cluster: Callable[..., Cluster], folder: Path, **usual: Any
-) -> MakeEngine:
-    nodes = [{"name": "node01", "np": 2, "properties": "fast"}]
-    cluster: Cluster | None = None
-
-    def make(**settings: Any) -> BatchEngine:
-        nonlocal cluster
-        cluster = cluster or make_cluster(nodes=nodes)
-        given = {
-            "command_folder": str(cluster.commands),
-            "grace_seconds": 0.5,
-            "record_wait_seconds": 3,
-        }
-        return kind(given | usual | settings, folder / "engine")
-
-    return make
+    make_cluster = partial(make_torque_cluster, nodes=[TWO_SLOTS], dialect="openpbs")
+    return on_stand_in(OpenPbsEngine, make_cluster, tmp_path)
 
 
 @pytest.fixture(
@@ -265,7 +193,7 @@ def make_spec(tmp_path: Path) -> MakeSpec:
         return JobSpec(
             mark=str(ULID()),
             owner=owner,
-            argv=(sys.executable, "-I", "-S", "-c", python, *argv) if python else argv,
+            argv=(PYTHON, "-I", "-S", "-c", python, *argv) if python else argv,
             environment=environment or {},
             folder=folder,
             stdout=tmp_path / f"{folder.name}.out",

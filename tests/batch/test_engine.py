@@ -51,6 +51,15 @@ def test_exit_code_is_kept(engine, make_spec, wait_for):
     assert not status.succeeded
 
 
+@pytest.mark.parametrize("code", [99, 100])
+def test_exit_codes_that_mean_something_to_batch_systems_are_the_programs_own(
+    engine, make_spec, wait_for, code
+):
+    """Sites have jobs that end with these started again, or held."""
+    status = wait_for(engine, engine.submit(make_spec("sh", "-c", f"exit {code}")))
+    assert (status.exit_code, status.reason) == (code, "")
+
+
 def test_signal_is_kept(engine, make_spec, wait_for):
     status = wait_for(engine, engine.submit(make_spec("sh", "-c", "kill -SEGV $$")))
     assert (status.exit_code, status.signal, status.reason) == (None, signal.SIGSEGV, "")
@@ -275,31 +284,13 @@ def test_cancelled_job_that_ends_with_0_has_not_succeeded(engine, make_spec, wai
     assert (status.exit_code, status.reason, status.succeeded) == (0, "cancelled", False)
 
 
-def test_held_job_waits_until_it_is_released(engine, make_spec, wait_for):
-    if not {Capability.HOLD, Capability.RELEASE} <= engine.capabilities:
-        pytest.skip("this engine cannot hold jobs")
-    fill = [engine.submit(make_spec("sleep", "1000")) for _ in range(2)]
-    batch_id = engine.submit(make_spec("true"))
-    engine.hold(batch_id)
-    engine.hold(batch_id)
-    for one in fill:
-        engine.cancel(one)
-    for one in fill:
-        wait_for(engine, one)
-    time.sleep(0.2)
-    assert engine.status([batch_id])[batch_id].state is EngineState.HELD
-    engine.release(batch_id)
-    assert wait_for(engine, batch_id).succeeded
-    for change in (engine.hold, engine.release):
-        with pytest.raises(ConflictError):
-            change(batch_id)
-
-
 def test_queued_and_held_jobs_are_cancelled_at_once(engine, make_spec, wait_for):
     running = [engine.submit(make_spec("sleep", "1000")) for _ in range(2)]
     queued, held = (engine.submit(make_spec("sh", "-c", "echo ran > ran")) for _ in range(2))
     if Capability.HOLD in engine.capabilities:
         engine.hold(held)
+    if engine.status([queued])[queued].state is EngineState.RUNNING:
+        pytest.skip(f"the {engine.name} engine has no queue here")
     for batch_id in (queued, held):
         engine.cancel(batch_id)
         status = engine.status([batch_id])[batch_id]
@@ -349,67 +340,10 @@ def test_running_job_is_not_forgotten(engine, make_spec, wait_for):
     engine.cancel(batch_id)
 
 
-def test_wall_time_limit_ends_the_job(engine, make_spec, wait_for):
-    begun = time.monotonic()
-    status = wait_for(engine, engine.submit(make_spec("sleep", "1000", wall_seconds=1)))
-    assert status.reason == "wall time limit of 1 s"
-    assert not status.succeeded
-    assert 1 < time.monotonic() - begun < 20
-
-
-def test_cpu_time_of_all_processes_is_limited(engine, make_spec, wait_for):
-    fork = "import os; [os.fork() for _ in range(2)]\nwhile True: pass"
-    status = wait_for(engine, engine.submit(make_spec(python=fork, cpu_seconds=1)))
-    assert status.reason == "CPU time limit of 1 s"
-    assert status.cpu_seconds is not None
-    assert 1 < status.cpu_seconds < 4
-
-
-def test_memory_hog_is_killed_soon(engine, make_spec, wait_for):
-    hog = "print(1, flush=True); keep = [bytearray(b'x' * 4_000_000) for _ in range(2000)]"
-    spec = make_spec(python=hog, memory_mib=100)
-    batch_id = engine.submit(spec)
-    wait_for(engine, batch_id, EngineState.RUNNING)
-    begun = time.monotonic()
-    status = wait_for(engine, batch_id)
-    assert time.monotonic() - begun < 10
-    assert (status.reason, status.signal) == ("memory limit of 100 MiB", signal.SIGKILL)
-    assert status.peak_memory_bytes is not None
-    assert status.peak_memory_bytes > 100 * 2**20
-
-
-def test_memory_of_all_processes_together_is_limited(engine, make_spec, wait_for):
-    """Each process keeps below the limit, their sum does not."""
-    fork = (
-        "import os, time\nfor _ in range(4):\n if os.fork() == 0:\n"
-        "  keep = bytearray(b'x' * 40_000_000); time.sleep(1000)\ntime.sleep(1000)"
-    )
-    status = wait_for(engine, engine.submit(make_spec(python=fork, memory_mib=100)))
-    assert status.reason == "memory limit of 100 MiB"
-
-
-def test_memory_that_processes_share_counts_once(engine, make_spec, wait_for):
-    fork = (
-        "import os, time\nkeep = bytearray(b'x' * 60_000_000)\n"
-        "for _ in range(3):\n if os.fork() == 0: time.sleep(0.6); os._exit(0)\n"
-        "for _ in range(3): os.wait()"
-    )
-    status = wait_for(engine, engine.submit(make_spec(python=fork, memory_mib=150)))
-    assert (status.exit_code, status.reason) == (0, "")
-
-
-def test_usage_is_recorded(engine, make_spec, wait_for):
-    burn = "import time\nx = bytearray(b'x' * 80_000_000)\nwhile time.process_time() < 0.3: pass"
-    status = wait_for(engine, engine.submit(make_spec(python=burn)))
-    assert status.cpu_seconds is not None
-    assert status.peak_memory_bytes is not None
-    assert 0.3 <= status.cpu_seconds < 2
-    assert 80_000_000 < status.peak_memory_bytes < 200_000_000
-
-
 def test_daemons_end_with_their_job(engine, make_spec, wait_for):
     """Security 8: what left its session, parent and environment does not outlive the job."""
     with tempfile.TemporaryDirectory() as outside:
+        Path(outside).chmod(0o777)
         program = (
             "for i in 1 2 3; do env -i setsid -f sh -c 'echo $$ >> pids; exec sleep 1000'; done;"
             "setsid -f sh -c 'setsid -f sleep 1001';"
@@ -420,14 +354,3 @@ def test_daemons_end_with_their_job(engine, make_spec, wait_for):
         pids = (spec.folder / "pids").read_text().split()
     assert len(pids) == 3
     assert [pid for pid in pids if Path("/proc", pid).exists()] == []
-
-
-def test_nodes_are_shown(engine, make_spec, wait_for):
-    if Capability.NODES not in engine.capabilities:
-        pytest.skip("this engine cannot show nodes")
-    batch_id = engine.submit(make_spec("sleep", "1000"))
-    wait_for(engine, batch_id, EngineState.RUNNING)
-    nodes = engine.nodes()
-    assert sum(node.slots_used for node in nodes) == 1
-    assert all(node.online and node.slots >= node.slots_used for node in nodes)
-    engine.cancel(batch_id)

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from batch.engine import Dependency, EngineState, When
+from batch.engine import Dependency, EngineState
 from batch.engines.gridengine import read_qacct, read_qhost, read_qstat
-from ijp.errors import BadRequestError, EngineError, NotFoundError
+from ijp.errors import BadRequestError, EngineError
 
 MARK = "01JBQ6Z9M3X5T7V9W1Y3A5C7E9"
 
@@ -134,92 +134,11 @@ def test_nodes_are_read():
 class TestRealGridEngine:
     """On the Grid Engine of the tests."""
 
-    def test_specs_that_agree_are_one_array_of_which_each_is_its_own_job(
-        self, make_gridengine, make_spec, wait_for
-    ):
+    def test_job_waits_for_nothing_but_the_end_of_another(self, make_gridengine, make_spec):
         engine = make_gridengine()
-        specs = [make_spec("sh", "-c", f"echo {n}; exit {n}") for n in range(4)]
-        batch_ids = engine.submit_many(specs)
-        assert len({batch_id.partition(".")[0] for batch_id in batch_ids}) == 1
-        for number, (batch_id, spec) in enumerate(zip(batch_ids, specs, strict=True)):
-            assert wait_for(engine, batch_id).exit_code == number
-            assert spec.stdout.read_text() == f"{number}\n"
-
-    def test_one_element_is_held_and_another_cancelled(self, make_gridengine, make_spec, wait_for):
-        engine = make_gridengine()
-        busy = engine.submit(replace(make_spec("sleep", "1000", cores=2), name="busy"))
-        wait_for(engine, busy, EngineState.RUNNING)
-        held, cancelled, runs = engine.submit_many([make_spec("true") for _ in range(3)])
-        engine.hold(held)
-        engine.cancel(cancelled)
-        engine.cancel(busy)
-        assert wait_for(engine, runs).succeeded
-        statuses = engine.status([held, cancelled])
-        assert statuses[held].state is EngineState.HELD
-        assert statuses[cancelled].reason == "cancelled"
-        engine.release(held)
-        assert wait_for(engine, held).succeeded
-
-    def test_job_waits_until_another_has_ended_and_for_nothing_else(
-        self, make_gridengine, make_spec, wait_for
-    ):
-        engine = make_gridengine()
-        first = engine.submit(make_spec("sh", "-c", "sleep 2; exit 1"))
-        after = (Dependency(batch_id=first, when=When.ENDED),)
-        second = engine.submit(replace(make_spec("true"), after=after))
-        assert engine.status([second])[second].state is EngineState.QUEUED
-        ended = [wait_for(engine, one).ended for one in (first, second)]
-        assert ended == sorted(ended)
         third = engine.submit(make_spec("sleep", "1000"))
         with pytest.raises(BadRequestError, match="not until it has succeeded"):
             engine.submit(replace(make_spec("true"), after=(Dependency(batch_id=third),)))
-
-    def test_job_is_suspended_and_resumed(self, make_gridengine, make_spec, wait_for):
-        engine = make_gridengine()
-        spec = make_spec("sh", "-c", "while ! [ -e go ]; do sleep 0.05; done")
-        batch_id = engine.submit(spec)
-        wait_for(engine, batch_id, EngineState.RUNNING)
-        engine.suspend(batch_id)
-        wait_for(engine, batch_id, EngineState.SUSPENDED)
-        (spec.folder / "go").touch()
-        engine.resume(batch_id)
-        assert wait_for(engine, batch_id).succeeded
-
-    def test_exit_codes_that_reschedule_or_hold_are_the_programs_own(
-        self, make_gridengine, make_spec, wait_for
-    ):
-        engine = make_gridengine(requeue=True)
-        for code in (99, 100):
-            batch_id = engine.submit(make_spec("sh", "-c", f"exit {code}"))
-            assert wait_for(engine, batch_id).exit_code == code
-
-    def test_requeued_job_runs_again_with_empty_outputs(
-        self, make_gridengine, make_spec, wait_for, wait_until
-    ):
-        engine = make_gridengine(requeue=True)
-        spec = make_spec(
-            "sh", "-c", "echo run | tee -a runs; while ! [ -e go ]; do sleep 0.1; done"
-        )
-        batch_id = engine.submit(spec)
-        runs = spec.folder / "runs"
-        wait_until(lambda: runs.exists() and runs.read_text() == "run\n")
-        engine.requeue(batch_id)
-        wait_until(lambda: runs.read_text() == "run\nrun\n", seconds=60)
-        (spec.folder / "go").touch()
-        assert wait_for(engine, batch_id).succeeded
-        assert spec.stdout.read_text() == "run\n"
-
-    def test_node_is_set_offline_and_online_again(self, make_gridengine):
-        engine = make_gridengine()
-        engine.set_offline("localhost", "ignored here")
-        try:
-            assert [one.online for one in engine.nodes()] == [False]
-        finally:
-            engine.set_online("localhost")
-        assert [one.online for one in engine.nodes()] == [True]
-        for name in ("n4", "*", "-x"):
-            with pytest.raises(NotFoundError):
-                engine.set_offline(name, "x")
 
     @pytest.mark.parametrize(
         ("limits", "named"),
@@ -251,14 +170,3 @@ class TestRealGridEngine:
         assert "mem_free=51M" in told
         assert "smp range: 2" in told
         engine.cancel(batch_id)
-
-    def test_submission_that_was_cut_short_is_found_again(
-        self, make_gridengine, make_spec, wait_for, tmp_path
-    ):
-        engine = make_gridengine()
-        specs = [replace(make_spec("sleep", "1000"), name="alone")]
-        specs += [make_spec("sleep", "1000") for _ in range(2)]
-        batch_ids = engine.submit_many(specs)
-        for path in (tmp_path / "engine" / "jobs").glob("*/id"):
-            path.unlink()
-        assert make_gridengine().submit_many(specs) == batch_ids

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from batch.engine import Capability, Dependency, EngineState
+from batch.engine import Capability, EngineState
 from batch.engines.openpbs import OpenPbsEngine
-from ijp.errors import BadRequestError, EngineError, NotFoundError
+from ijp.errors import BadRequestError, EngineError
+from tests.batch.making import on_cluster
 
 pytestmark = pytest.mark.slow
 
@@ -23,16 +24,7 @@ def cluster(make_torque_cluster):
 
 @pytest.fixture
 def make_engine_on(tmp_path):
-    def make(cluster, **settings):
-        given = {
-            "command_folder": str(cluster.commands),
-            "grace_seconds": 0.5,
-            "record_wait_seconds": 2,
-            **settings,
-        }
-        return OpenPbsEngine(given, tmp_path / "engine")
-
-    return make
+    return on_cluster(OpenPbsEngine, tmp_path)
 
 
 @pytest.fixture
@@ -103,15 +95,6 @@ def test_held_job_is_released_or_deleted(cluster, engine, make_spec, wait_for):
     assert wait_for(engine, first).succeeded
 
 
-def test_jobs_that_agree_become_one_array(cluster, engine, make_spec, wait_for):
-    """``-J`` and PBS_ARRAY_INDEX; the elements have the array's name."""
-    batch_ids = engine.submit_many([make_spec("sh", "-c", f"exit {code}") for code in range(3)])
-    assert [one.partition("/")[0] for one in batch_ids] == [
-        f"1[{index}].head" for index in (1, 2, 3)
-    ]
-    assert [wait_for(engine, one).exit_code for one in batch_ids] == [0, 1, 2]
-
-
 def test_lost_answer_is_found(cluster, engine, make_spec):
     cluster.fail(qsub={"kind": "lost", "times": 1})
     specs = [make_spec("sh", "-c", f"exit {code}") for code in range(3)]
@@ -137,24 +120,3 @@ def test_unknown_queue_is_refused_for_good(engine, make_spec):
     spec = make_spec("true")
     with pytest.raises(BadRequestError, match="Unknown queue"):
         engine.submit(replace(spec, resources=replace(spec.resources, queue="nosuch")))
-
-
-def test_child_waits_for_its_parent(engine, make_spec, wait_for):
-    parent = make_spec("sh", "-c", "while ! [ -e go ]; do sleep 0.02; done; echo done > done")
-    parent_id = engine.submit(parent)
-    text = f"cat {parent.folder}/done"
-    child = replace(make_spec("sh", "-c", text), after=(Dependency(batch_id=parent_id),))
-    child_id = engine.submit(child)
-    assert engine.status([child_id])[child_id].state is EngineState.QUEUED
-    (parent.folder / "go").touch()
-    assert wait_for(engine, child_id).succeeded
-
-
-def test_node_is_set_offline_and_online(engine):
-    engine.set_offline("node02", "disk")
-    nodes = {node.name: node for node in engine.nodes()}
-    assert (nodes["node02"].online, nodes["node02"].reason) == (False, "disk")
-    engine.set_online("node02")
-    assert [(node.online, node.reason) for node in engine.nodes()] == [(True, "")] * 2
-    with pytest.raises(NotFoundError):
-        engine.set_online("node03")

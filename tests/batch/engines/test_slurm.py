@@ -1,4 +1,4 @@
-"""What only Slurm does, on a real one; and reading what it prints."""
+"""What only Slurm does, on a real one."""
 
 from __future__ import annotations
 
@@ -6,168 +6,20 @@ import os
 import pwd
 import subprocess
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from batch.engine import Capability, Dependency, EngineState, When
-from batch.engines.slurm import SlurmEngine, read_nodes, read_sacct, read_shown, read_squeue
+from batch.engines.slurm import SlurmEngine
 from ijp.errors import BadRequestError, ConflictError, EngineError, NotFoundError
 
 MARK = "01JBQ6Z9M3X5T7V9W1Y3A5C7E9"
-SEPARATOR = "\x1f"
-
-
-def listed(*records, start="f00d"):
-    """A listing as squeue prints it in the engine's format."""
-    return "".join(SEPARATOR.join((start, *record)) + "\n" for record in records)
-
-
-def record(native_id="7", state="RUNNING", reason="None", nodes="n1", name=f"a.{MARK}"):
-    times = ("2026-11-20T17:10:18", "2026-11-20T18:10:18")
-    return (native_id, state, reason, *times, nodes, name)
-
-
-def test_listing_is_read():
-    (job,) = read_squeue(listed(record()), "f00d").values()
-    assert (job.native_id, job.tag, job.status.state) == ("7", MARK, EngineState.RUNNING)
-    assert job.status.started == datetime(2026, 11, 20, 17, 10, 18, tzinfo=UTC)
-    assert job.status.node == "n1"
-
-
-@pytest.mark.parametrize(
-    ("state", "reason", "expected"),
-    [
-        ("PENDING", "Resources", EngineState.QUEUED),
-        ("PENDING", "JobHeldUser", EngineState.HELD),
-        ("PENDING", "JobHeldAdmin", EngineState.HELD),
-        ("PENDING", "job_requeued_in_held_state", EngineState.HELD),
-        ("PENDING", "launch failed requeued held", EngineState.HELD),
-        ("SPECIAL_EXIT", "JobHeldUser", EngineState.HELD),
-        ("CONFIGURING", "None", EngineState.QUEUED),
-        ("COMPLETING", "None", EngineState.RUNNING),
-        ("SUSPENDED", "None", EngineState.SUSPENDED),
-        ("TIMEOUT", "TimeLimit", EngineState.ENDED),
-        ("HALF_DONE", "None", EngineState.UNKNOWN),
-        ("", "", EngineState.UNKNOWN),
-    ],
-)
-def test_states_are_translated(state, reason, expected):
-    (job,) = read_squeue(listed(record(state=state, reason=reason)), "f00d").values()
-    assert job.status.state is expected
-
-
-def test_reasons_with_blanks_and_commas_hide_nothing():
-    why = "ReqNodeNotAvail, May be reserved for other job"
-    jobs = read_squeue(listed(record("7", "PENDING", why), record("8")), "f00d")
-    assert jobs["7"].status.reason == why
-    assert jobs["8"].status.state is EngineState.RUNNING
-
-
-def test_one_garbled_record_hides_no_other():
-    text = listed(record("7")) + "f00d\x1fgarbage\x00\n" + listed(("8",), record("9"))
-    assert set(read_squeue(text, "f00d")) == {"7", "9"}
-
-
-def test_name_of_another_users_job_cannot_look_like_a_record():
-    """Security: names are free text, newlines and separators included."""
-    forged = SEPARATOR.join(record("7", "COMPLETED"))
-    jobs = read_squeue(listed(record("8", name=f"x\n{forged}\n{SEPARATOR}{forged}")), "f00d")
-    assert set(jobs) == {"8"}
-
-
-def test_cancelled_job_that_never_ran_was_not_started():
-    (job,) = read_squeue(listed(record(state="CANCELLED", nodes="")), "f00d").values()
-    assert (job.status.started, job.status.exit_code) == (None, None)
-    assert job.status.reason == "cancelled"
-
-
-def test_accounting_is_read_with_the_last_of_several_ends():
-    def line(native_id, state, code):
-        values = (native_id, state, "None", "2026-11-20T17:10:18", "2026-11-20T17:10:19", "n1")
-        return SEPARATOR.join((*values, f"a.{MARK}", code)) + "\n"
-
-    jobs = read_sacct(line("7", "REQUEUED", "0:0") + line("7", "FAILED", "3:0") + "junk\n")
-    assert (jobs["7"].status.exit_code, jobs["7"].tag) == (3, MARK)
-    assert read_sacct(line("8", "CANCELLED by 0", "0:15"))["8"].status.reason == "cancelled"
-    assert read_sacct(line("9", "FAILED", "0:11"))["9"].status.signal == 11
-
-
-def test_shown_job_is_read_without_trusting_what_users_wrote():
-    line = (
-        f"JobId=7 JobName=a.{MARK} UserId=x(1) JobState=FAILED Reason=NonZeroExitCode ExitCode=3:0 "
-        "StartTime=2026-11-20T17:10:18 EndTime=2026-11-20T17:10:19 ReqNodeList=(null) NodeList=n1 "
-        "Comment=JobState=COMPLETED ExitCode=0:0"
-    )
-    job = read_shown(line + "\nnonsense\n")["7"]
-    assert (job.status.state, job.status.exit_code, job.tag) == (EngineState.ENDED, 3, MARK)
-    assert job.status.node == "n1"
-
-
-def test_nodes_are_read():
-    text = (
-        "NodeName=n1 CPUAlloc=1 CPUTot=4 CPULoad=2.38 ActiveFeatures=a,b Gres=gpu:tesla:2(S:0) "
-        "RealMemory=2000 State=MIXED Partitions=batch,long \n"
-        "NodeName=n2 CPUAlloc=0 CPUTot=4 CPULoad=N/A ActiveFeatures=(null) Gres=(null) "
-        'RealMemory=2000 State=IDLE+DRAIN Partitions=x Reason=paint; the "door" ä State=IDLE '
-        "[root@2026-11-20T17:17:01]\n"
-        "NodeName=n3 CPUTot=4 State=IDLE* \nRubbish\n"
-    )
-    first, second, third = read_nodes(text)
-    assert (first.slots, first.slots_used, first.load, first.gpus) == (4, 1, 2.38, 2)
-    assert (first.features, first.queues, first.online) == (("a", "b"), ("batch", "long"), True)
-    assert (second.online, second.reason) == (False, 'paint; the "door" ä State=IDLE')
-    assert (third.online, third.load) == (False, None)
 
 
 @pytest.mark.slow
 class TestRealSlurm:
     """On the cluster of the tests."""
-
-    def test_specs_that_agree_are_one_array_of_which_each_is_its_own_job(
-        self, make_slurm, make_spec, wait_for, slurm_site
-    ):
-        engine = make_slurm(array_limit=4)
-        specs = [make_spec("sh", "-c", f"echo {n}; exit {n}") for n in range(6)]
-        batch_ids = engine.submit_many(specs)
-        arrays = {batch_id.partition("_")[0] for batch_id in batch_ids}
-        assert len(arrays) == 2
-        assert len(set(batch_ids)) == 6
-        for number, (batch_id, spec) in enumerate(zip(batch_ids, specs, strict=True)):
-            assert wait_for(engine, batch_id).exit_code == number
-            assert spec.stdout.read_text() == f"{number}\n"
-        assert engine.find([spec.mark for spec in specs]) == {
-            spec.mark: batch_id for spec, batch_id in zip(specs, batch_ids, strict=True)
-        }
-
-    def test_one_element_is_held_and_cancelled_without_the_others(
-        self, make_slurm, make_spec, wait_for
-    ):
-        engine = make_slurm()
-        blockers = engine.submit_many([replace(make_spec("sleep", "1000"), name="b")] * 1)
-        blockers.append(engine.submit(make_spec("sleep", "1000")))
-        for one in blockers:
-            wait_for(engine, one, EngineState.RUNNING)
-        held, cancelled, runs = engine.submit_many([make_spec("true") for _ in range(3)])
-        engine.hold(held)
-        engine.cancel(cancelled)
-        for one in blockers:
-            engine.cancel(one)
-        assert wait_for(engine, runs).succeeded
-        statuses = engine.status([held, cancelled])
-        assert statuses[held].state is EngineState.HELD
-        assert statuses[cancelled].reason == "cancelled"
-        engine.release(held)
-        assert wait_for(engine, held).succeeded
-
-    def test_job_waits_for_another(self, make_slurm, make_spec, wait_for):
-        engine = make_slurm()
-        first = engine.submit(make_spec("sleep", "1"))
-        after = replace(make_spec("true"), after=(Dependency(batch_id=first),))
-        second = engine.submit(after)
-        ended = [wait_for(engine, one).ended for one in (first, second)]
-        assert ended == sorted(ended)
 
     def test_job_whose_condition_can_never_be_ends_unrun(self, make_slurm, make_spec, wait_for):
         engine = make_slurm()
@@ -191,42 +43,6 @@ class TestRealSlurm:
             with pytest.raises(BadRequestError, match=named):
                 engine.submit(replace(make_spec("true"), after=after))
 
-    def test_job_is_suspended_and_resumed(self, make_slurm, make_spec, wait_for):
-        engine = make_slurm()
-        spec = make_spec("sh", "-c", "while ! [ -e go ]; do sleep 0.05; done")
-        batch_id = engine.submit(spec)
-        wait_for(engine, batch_id, EngineState.RUNNING)
-        engine.suspend(batch_id)
-        wait_for(engine, batch_id, EngineState.SUSPENDED)
-        (spec.folder / "go").touch()
-        engine.resume(batch_id)
-        assert wait_for(engine, batch_id).succeeded
-
-    def test_requeued_job_runs_again_with_empty_outputs(
-        self, make_slurm, make_spec, wait_for, wait_until
-    ):
-        engine = make_slurm()
-        spec = make_spec(
-            "sh", "-c", "echo run | tee -a runs; while ! [ -e go ]; do sleep 0.1; done"
-        )
-        batch_id = engine.submit(spec)
-        runs = spec.folder / "runs"
-        wait_until(lambda: runs.exists() and runs.read_text() == "run\n")
-        engine.requeue(batch_id)
-        wait_until(lambda: runs.read_text() == "run\nrun\n", seconds=60)
-        (spec.folder / "go").touch()
-        assert wait_for(engine, batch_id).succeeded
-        assert spec.stdout.read_text() == "run\n"
-
-    def test_exit_codes_that_requeue_at_this_site_are_the_programs_own(
-        self, make_slurm, make_spec, wait_for, slurm_site
-    ):
-        assert "RequeueExit=99" in slurm_site.configuration.read_text()
-        engine = make_slurm()
-        for code in (99, 100):
-            batch_id = engine.submit(make_spec("sh", "-c", f"exit {code}"))
-            assert wait_for(engine, batch_id).exit_code == code
-
     def test_queued_job_is_altered(self, make_slurm, make_spec, slurm_site, wait_for):
         engine = make_slurm(defaults={"queue": "two", "features": ["n1"]})
         busy = [engine.submit(make_spec("sleep", "1000")) for _ in range(2)]
@@ -240,19 +56,6 @@ class TestRealSlurm:
             engine.alter(busy[0], {"cores": 2})
         with pytest.raises(ConflictError):
             engine.alter(busy[0], {"wall_seconds": 2})
-
-    def test_node_is_set_offline_with_a_reason_and_online_again(self, make_slurm, wait_until):
-        engine = make_slurm()
-        engine.set_offline("n3", "disk is full; ask Jo\nState=IDLE")
-        try:
-            (node,) = [one for one in engine.nodes() if one.name == "n3"]
-            assert (node.online, node.reason) == (False, "disk is full; ask Jo State=IDLE")
-        finally:
-            engine.set_online("n3")
-        wait_until(lambda: all(one.online for one in engine.nodes()), seconds=60)
-        for name in ("n4", "n[1-3]", "-x", "ALL"):
-            with pytest.raises(NotFoundError):
-                engine.set_offline(name, "x")
 
     def test_resources_reach_slurm(self, make_slurm, make_spec, wait_for, slurm_site):
         engine = make_slurm(defaults={"queue": "batch"}, pass_variables=["SLURM_*"])
@@ -321,24 +124,6 @@ class TestRealSlurm:
         assert spec.stdout.stat().st_uid == account.pw_uid
         with pytest.raises(BadRequestError, match="no account of this machine: 'no-such-user'"):
             engine.submit(replace(make_spec("true"), run_as="no-such-user"))
-
-    def test_submission_that_was_cut_short_is_found_again(
-        self, make_slurm, make_spec, wait_for, tmp_path
-    ):
-        """As after a crash between Slurm's answer and the record of it, jobs and arrays alike."""
-        engine = make_slurm(defaults={"queue": "batch"})
-        specs = [replace(make_spec("sleep", "1000"), name="alone")]
-        specs += [make_spec("sleep", "1000") for _ in range(3)]
-        batch_ids = engine.submit_many(specs)
-        for one in batch_ids:
-            wait_for(engine, one, EngineState.RUNNING)
-        for path in (tmp_path / "engine" / "jobs").glob("*/id"):
-            path.unlink()
-        for path in (tmp_path / "engine" / "jobs").glob("*/run/start.json"):
-            path.unlink()
-        again = make_slurm(defaults={"queue": "batch"})
-        assert again.submit_many(specs) == batch_ids
-        assert again.find([MARK]) == {}
 
     def test_id_that_another_job_has_now_is_not_taken_for_ours(
         self, make_slurm, make_spec, wait_for, slurm_site, tmp_path

@@ -14,6 +14,7 @@ import pytest
 from batch.engine import Capability, Dependency, EngineState, When
 from batch.engines.torque import TorqueEngine
 from ijp.errors import BadRequestError, ConflictError, EngineError, NotFoundError
+from tests.batch.making import on_cluster
 
 pytestmark = pytest.mark.slow
 
@@ -27,19 +28,7 @@ def cluster(make_torque_cluster):
 
 @pytest.fixture
 def make_engine_on(tmp_path):
-    """Makes an engine for a cluster; ``name`` is that of its records."""
-
-    def make(cluster, *, name="engine", **settings):
-        given = {
-            "command_folder": str(cluster.commands),
-            "grace_seconds": 0.5,
-            "record_wait_seconds": 2,
-            "timeout_seconds": 10,
-            **settings,
-        }
-        return TorqueEngine(given, tmp_path / name)
-
-    return make
+    return on_cluster(TorqueEngine, tmp_path, timeout_seconds=10)
 
 
 @pytest.fixture
@@ -445,17 +434,6 @@ def test_unknown_node_is_not_changed(engine, name):
         engine.set_offline(name, "x")
 
 
-def test_jobs_that_agree_become_one_array(cluster, engine, make_spec, wait_for):
-    specs = [make_spec("sh", "-c", f"exit {code}") for code in range(5)]
-    batch_ids = engine.submit_many(specs)
-    assert [native(one) for one in batch_ids] == [f"1[{index}].head" for index in range(1, 6)]
-    statuses = [wait_for(engine, one) for one in batch_ids]
-    assert [status.exit_code for status in statuses] == [0, 1, 2, 3, 4]
-    assert engine.find([one.mark for one in specs]) == {
-        spec.mark: batch_id for spec, batch_id in zip(specs, batch_ids, strict=True)
-    }
-
-
 def test_array_whose_answer_is_lost_is_found_element_by_element(cluster, engine, make_spec):
     cluster.fail(qsub={"kind": "lost", "times": 1})
     specs = [make_spec("sh", "-c", f"exit {code}") for code in range(3)]
@@ -463,14 +441,6 @@ def test_array_whose_answer_is_lost_is_found_element_by_element(cluster, engine,
     again = engine.submit_many(specs)
     assert [native(one) for one in again] == ["1[1].head", "1[2].head", "1[3].head"]
     assert len(cluster.jobs()) == 4  # the array and its elements
-
-
-def test_one_element_of_an_array_is_cancelled(engine, make_spec, wait_for):
-    batch_ids = engine.submit_many([make_spec(*LONG), make_spec("sleep", "0.5")])
-    wait_for(engine, batch_ids[0], EngineState.RUNNING)
-    engine.cancel(batch_ids[0])
-    assert wait_for(engine, batch_ids[0]).reason == "cancelled"
-    assert wait_for(engine, batch_ids[1]).succeeded
 
 
 def test_runner_of_a_job_that_was_submitted_twice_runs_it_once(

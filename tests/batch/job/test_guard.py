@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from batch.job import guard
+from batch.job import far_guard, guard
+from tests.peers.standin.processes import children
 
 # In place of the real runner: it says who it is, and what it was told.
 RUNNER = """
@@ -36,14 +37,23 @@ finally:
 
 
 @pytest.fixture
-def guarded(tmp_path):
-    """Starts the guard over a runner that does as told."""
-    shutil.copy(guard.__file__, tmp_path / "guard.py")
-    (tmp_path / "runner.py").write_text(RUNNER)
+def place(tmp_path):
+    """Where both guards are, with a runner that does as told."""
+    folder = tmp_path / "batch" / "job"
+    folder.mkdir(parents=True)
+    for one in (guard, far_guard):
+        shutil.copy(one.__file__, folder)
+    (folder / "runner.py").write_text(RUNNER)
+    return folder
+
+
+@pytest.fixture(params=["guard.py", "far_guard.py"])
+def guarded(request, tmp_path, place):
+    """Starts a guard over a runner that does as told."""
     started = []
 
-    def start(how):
-        line = [sys.executable, "-I", "-S", str(tmp_path / "guard.py"), how]
+    def start(how, name=request.param):
+        line = [sys.executable, "-I", "-S", str(place / name), how]
         started.append(subprocess.Popen(line, cwd=tmp_path, start_new_session=True))
         return started[-1]
 
@@ -103,4 +113,16 @@ def test_job_that_is_killed_while_it_is_stopped_ends(guarded, tmp_path, wait_unt
     os.kill(process.pid, signal.SIGSTOP)
     wait_until(lambda: guard._state(runner) == "T")
     os.killpg(process.pid, signal.SIGKILL)
+    wait_until((tmp_path / "told").exists)
+
+
+def test_runner_is_told_to_end_when_all_descendants_of_the_job_are_killed(
+    guarded, tmp_path, wait_until
+):
+    process = guarded("wait", "far_guard.py")
+    runner, _, _ = pids_of(tmp_path, wait_until)
+    below = children(process.pid)
+    assert runner not in below
+    for pid in (*below, process.pid):
+        os.kill(pid, signal.SIGKILL)
     wait_until((tmp_path / "told").exists)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import time
@@ -41,10 +42,10 @@ class Daemons:
         """The pid of one."""
         return self._running[name].pid
 
-    def stop(self, name: str) -> None:
-        """Stop one and wait until it is gone."""
+    def stop(self, name: str, number: int = signal.SIGTERM) -> None:
+        """Tell one to stop by a signal, and wait until it is gone."""
         daemon = self._running.pop(name)
-        daemon.terminate()
+        daemon.send_signal(number)
         try:
             daemon.wait(15)
         except subprocess.TimeoutExpired:
@@ -80,3 +81,17 @@ def free_ports(count: int) -> list[int]:
     for one in sockets:
         one.close()
     return ports
+
+
+def printed(command: Sequence[str], environment: Mapping[str, str]) -> str:
+    """What a command prints; it has to succeed."""
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PATH": "/usr/bin:/bin", **environment},
+        cwd="/",
+    )
+    assert done.returncode == 0, f"{command}: {done.stderr or done.stdout}"
+    return done.stdout

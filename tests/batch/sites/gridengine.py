@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.batch.sites.daemons import Daemons, free_ports
+from tests.batch.sites.daemons import Daemons, free_ports, printed
 
 COMMANDS = Path("/usr/lib/gridengine")
 _SHARED = Path("/usr/share/gridengine")
@@ -113,16 +113,8 @@ class GridEngineSite:
     def run(self, *command: str, user: str = "") -> str:
         """What one of the commands prints."""
         become = ["runuser", "-u", user, "--"] if user else []
-        done = subprocess.run(
-            [*become, str(COMMANDS / command[0]), *command[1:]],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env={**os.environ, **self.environment},
-            cwd="/",
-        )
-        assert done.returncode == 0, f"{command}: {done.stderr or done.stdout}"
-        return done.stdout
+        line = [*become, str(COMMANDS / command[0]), *command[1:]]
+        return printed(line, {**os.environ, **self.environment})
 
     def start(self) -> None:
         """Bring everything up; returns when jobs can run."""

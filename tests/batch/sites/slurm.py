@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.batch.sites.daemons import Daemons, free_ports
+from tests.batch.sites.daemons import Daemons, free_ports, printed
 
 COMMANDS = Path("/usr/bin")
 NODES = {"n1": 2, "n2": 4, "n3": 4}
@@ -46,14 +46,14 @@ SchedulerParameters=bf_interval=2,sched_interval=5,batch_sched_delay=0
 SlurmctldTimeout=30
 SlurmdTimeout=30
 KillWait=3
-MinJobAge=3600
+MinJobAge={min_job_age}
 CompleteWait=0
 ReturnToService=2
 JobRequeue=1
 RequeueExit=99
 RequeueExitHold=100
 MaxArraySize=101
-AccountingStorageType=accounting_storage/none
+{accounting}
 {nodes}
 PartitionName=two Nodes=n1 Default=YES MaxTime=INFINITE DefaultTime=60 State=UP
 PartitionName=batch Nodes=n2,n3 MaxTime=INFINITE DefaultTime=60 State=UP
@@ -62,6 +62,11 @@ PartitionName=batch Nodes=n2,n3 MaxTime=INFINITE DefaultTime=60 State=UP
 
 class SlurmSite:
     """Slurm's daemons; the partition "two" has two cores, "batch" eight on two nodes."""
+
+    min_job_age = 3600
+    """For how many seconds the controller knows a job that has ended."""
+    accounting = "AccountingStorageType=accounting_storage/none"
+    """What the configuration says about it."""
 
     def __init__(self, further: str = "") -> None:
         """Make ready; ``further`` are lines for its configuration."""
@@ -81,15 +86,7 @@ class SlurmSite:
 
     def run(self, *command: str) -> str:
         """What one of the commands prints."""
-        done = subprocess.run(
-            [str(COMMANDS / command[0]), *command[1:]],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            env={"PATH": "/usr/bin:/bin", **self.environment},
-        )
-        assert done.returncode == 0, f"{command}: {done.stderr or done.stdout}"
-        return done.stdout
+        return printed([str(COMMANDS / command[0]), *command[1:]], self.environment)
 
     def start(self) -> None:
         """Bring everything up; returns when jobs can run on all nodes."""
@@ -102,9 +99,17 @@ class SlurmSite:
             for (name, cores), port in zip(NODES.items(), ports[1:], strict=True)
         )
         host = socket.gethostname().partition(".")[0]
-        text = _CONFIGURATION.format(host=host, ports=ports, folder=self.folder, nodes=nodes)
+        text = _CONFIGURATION.format(
+            host=host,
+            ports=ports,
+            folder=self.folder,
+            nodes=nodes,
+            min_job_age=self.min_job_age,
+            accounting=self.accounting,
+        )
         self.configuration.write_text(f"{text}{self._further}\n")
         self._start_munge()
+        self._start_accounting()
         self.start_controller()
         for name in NODES:
             self.start_node(name)
@@ -158,6 +163,9 @@ class SlurmSite:
         command += [f"--{name}={place / file}" for name, file in options.items()]
         self._daemons.start("munged", command, user="munge")
         self._daemons.wait_until((place / "socket").exists, "munged")
+
+    def _start_accounting(self) -> None:
+        """There is none here."""
 
     def _answers(self) -> bool:
         done = subprocess.run(

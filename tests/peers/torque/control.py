@@ -7,9 +7,9 @@ import re
 import time
 from collections.abc import Callable
 
+from tests.peers.standin.refusal import Hangs, Refusal
 from tests.peers.torque import server
 from tests.peers.torque.limits import limits
-from tests.peers.torque.refusal import Hangs, Refusal
 from tests.peers.torque.store import Job, Store, number_of
 
 _ALTERED = {
@@ -72,32 +72,15 @@ def _delete(store: Store, job: Job) -> None:
 
 
 def qhold(store: Store, arguments: list[str]) -> str:
-    options, operands = _read(arguments, "h:t:")
-    kinds = options.get("-h", "u")
-
-    def one(operand: str) -> None:
-        job = _known(store, operand)
-        _may_hold(store, job, kinds, "qhold")
-        if job["job_state"] == "C":
-            text = f"invalid state for job - COMPLETE {job['Job_Id']}"
-            raise Refusal(170, f"qhold: Request invalid for state of job MSG={text}")
+    def hold(job: Job, kinds: str) -> None:
         server.hold(job, kinds)
         store.save(job)
 
-    return _each(store, operands, one)
+    return _with_holds(store, arguments, "qhold", hold)
 
 
 def qrls(store: Store, arguments: list[str]) -> str:
-    options, operands = _read(arguments, "h:t:")
-    # Without -h only u is released, and the exit code is 0 although the job stays held.
-    kinds = options.get("-h", "u")
-
-    def one(operand: str) -> None:
-        job = _known(store, operand)
-        _may_hold(store, job, kinds, "qrls")
-        if job["job_state"] == "C":
-            text = f"invalid state for job - COMPLETE {job['Job_Id']}"
-            raise Refusal(170, f"qrls: Request invalid for state of job MSG={text}")
+    def release(job: Job, kinds: str) -> None:
         server.release(job, kinds)
         store.save(job)
         for element in store.elements(number_of(job["Job_Id"])):
@@ -105,6 +88,24 @@ def qrls(store: Store, arguments: list[str]) -> str:
                 server.release(element, kinds)
                 store.save(element)
         store.set_value("event", time.time())
+
+    return _with_holds(store, arguments, "qrls", release)
+
+
+def _with_holds(
+    store: Store, arguments: list[str], command: str, change: Callable[[Job, str], None]
+) -> str:
+    options, operands = _read(arguments, "h:t:")
+    # Without -h only u is released, and the exit code is 0 although the job stays held.
+    kinds = options.get("-h", "u")
+
+    def one(operand: str) -> None:
+        job = _known(store, operand)
+        _may_hold(store, job, kinds, command)
+        if job["job_state"] == "C":
+            text = f"invalid state for job - COMPLETE {job['Job_Id']}"
+            raise Refusal(170, f"{command}: Request invalid for state of job MSG={text}")
+        change(job, kinds)
 
     return _each(store, operands, one)
 

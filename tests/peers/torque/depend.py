@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from tests.peers.standin.refusal import Refusal
 from tests.peers.torque import server
-from tests.peers.torque.refusal import Refusal
 from tests.peers.torque.store import Job, Store
 
 _BEFORE = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from tests.peers.standin.refusal import Refusal
 from tests.peers.torque.forms import duration, slots
-from tests.peers.torque.refusal import Refusal
 from tests.peers.torque.store import Store
 
 _SIZE = re.compile(r"(\d+)([kmgt]?)[bw]?", re.IGNORECASE)

@@ -6,8 +6,6 @@ Its only way to its clients is the state; everything it starts is ended with it.
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import os
 import signal
 import subprocess
 import sys
@@ -16,16 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.peers.standin.processes import kill, measured, processes
+from tests.peers.standin.running import until_told_to_stop
 from tests.peers.torque import server
 from tests.peers.torque.delivery import deliver
 from tests.peers.torque.placing import placed
-from tests.peers.torque.processes import begun, children, kill, measured, processes
+from tests.peers.torque.processes import begun
 from tests.peers.torque.prologue import epilogues, prologues
 from tests.peers.torque.store import Job, Store, number_of
 from tests.peers.torque.usage import exceeded, usage
 
-_PAUSE_SECONDS = 0.01
-_SET_CHILD_SUBREAPER = 36
 _SIGNALS = {"suspend": signal.SIGSTOP, "resume": signal.SIGCONT}
 
 
@@ -85,20 +83,6 @@ class Mom:
                 self._let_wait_end()
         if store.config["scheduling"]:
             self._start_waiting()
-
-    def stop(self) -> None:
-        """Kill all that was started, daemons too."""
-        for _ in range(200):
-            living = children(os.getpid())
-            if not living:
-                return
-            for pid in living:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
-            time.sleep(0.01)
 
     def _let_wait_end(self) -> None:
         for job in self._store.jobs("W"):
@@ -332,15 +316,8 @@ def _end_session(running: Running) -> None:
 
 def main(folder: Path) -> None:
     """Run until SIGTERM."""
-    os.umask(0)
-    ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    stopping: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, frame: stopping.append(number))
     mom = Mom(Store(folder))
-    while not stopping:
-        mom.turn()
-        time.sleep(_PAUSE_SECONDS)
-    mom.stop()
+    until_told_to_stop(mom.turn)
 
 
 if __name__ == "__main__":

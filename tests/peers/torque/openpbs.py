@@ -11,9 +11,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tests.peers.standin.refusal import Answered, Refusal
 from tests.peers.torque import control, query, server, submit
 from tests.peers.torque.forms import MOMENTS, moment
-from tests.peers.torque.refusal import Refusal
 from tests.peers.torque.store import Job, Store
 
 _CODES = {172: 170, 189: 187, 168: 166, 177: 175}
@@ -75,7 +75,7 @@ def qstat(store: Store, arguments: list[str]) -> str:
         }
     )
     if refusal is not None:
-        raise query.Answered(answer if jobs else "", refusal.code, refusal.text)
+        raise Answered(answer if jobs else "", refusal.code, refusal.text)
     return answer
 
 

@@ -1,16 +1,13 @@
-"""The processes of jobs: how they begin, what they use, how they are ended."""
+"""How the processes of jobs begin."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pwd
 import resource
 import shutil
-import signal
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 from tests.peers.torque import server
 from tests.peers.torque.limits import size_bytes
@@ -100,52 +97,3 @@ def _environment(store: Store, job: Job) -> dict[str, str]:
         "PBS_QUEUE": job["queue"],
         "PBS_VERSION": "TORQUE-6.1.3.h5",
     }
-
-
-def kill(session: int, number: int = signal.SIGKILL) -> None:
-    for pid in session_of(session):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
-
-
-def session_of(session: int) -> list[int]:
-    return [pid for pid, fields in processes() if int(fields[3]) == session]
-
-
-def measured(processes: list[tuple[int, list[str]]], session: int) -> tuple[float, int, int]:
-    """CPU seconds, memory and address space of a session's processes."""
-    cpu, memory, virtual = 0.0, 0, 0
-    tick, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
-    for _, fields in processes:
-        if int(fields[3]) == session:
-            cpu += sum(int(fields[place]) for place in (11, 12, 13, 14)) / tick
-            virtual += int(fields[20])
-            memory += int(fields[21]) * page
-    return cpu, memory, virtual
-
-
-def processes() -> list[tuple[int, list[str]]]:
-    """Pids, and what stat says from the state on."""
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                text = Path("/proc", name, "stat").read_text()
-            except OSError:
-                continue
-            found.append((int(name), text.rpartition(")")[2].split()))
-    return found
-
-
-def children(parent: int) -> list[int]:
-    """All descendants that still live."""
-    tree: dict[int, list[int]] = {}
-    for pid, fields in processes():
-        if fields[0] != "Z":
-            tree.setdefault(int(fields[1]), []).append(pid)
-    found, next_ones = [], [parent]
-    while next_ones:
-        children = tree.get(next_ones.pop(), [])
-        found += children
-        next_ones += children
-    return found

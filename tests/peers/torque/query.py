@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tests.peers.standin.refusal import Answered, Refusal
 from tests.peers.torque import forms, server
-from tests.peers.torque.refusal import Refusal
 from tests.peers.torque.store import Job, Store, number_of
 
 _HOST = os.uname()
@@ -40,14 +40,6 @@ def qstat(store: Store, arguments: list[str]) -> str:
         text = "\n".join(refusal.text for refusal in refusals)
         raise Answered(answer if jobs else "", refusals[-1].code, text)
     return answer
-
-
-class Answered(Refusal):
-    """Some of what was asked for, and an error all the same."""
-
-    def __init__(self, answer: str, code: int, text: str) -> None:
-        super().__init__(code, text)
-        self.answer = answer
 
 
 def qselect(store: Store, arguments: list[str]) -> str:

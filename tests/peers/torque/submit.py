@@ -13,10 +13,10 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.peers.standin.refusal import Refusal
 from tests.peers.torque import server
 from tests.peers.torque.depend import parsed, registered
 from tests.peers.torque.limits import limits, submit_error
-from tests.peers.torque.refusal import Refusal
 from tests.peers.torque.store import Job, Store
 
 OPTIONS = "a:A:b:c:C:d:D:e:EfF:hI:j:J:k:K:l:L:m:M:nN:o:p:P:q:r:S:t:T:u:v:Vw:W:xXz"

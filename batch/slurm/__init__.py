@@ -1,0 +1,1 @@
+"""Reading what Slurm's commands print."""
