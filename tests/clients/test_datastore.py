@@ -16,7 +16,8 @@ import pytest
 from requests.adapters import BaseAdapter
 
 from ijp.catalog import CatalogClient
-from ijp.datastore import DatastoreClient, Selection, Sent, _file_name
+from ijp.datastore import DatastoreClient, Selection, Sent
+from ijp.downloads import file_name
 from ijp.errors import (
     BadRequestError,
     InternalError,
@@ -25,6 +26,7 @@ from ijp.errors import (
     PortalError,
     UnavailableError,
 )
+from ijp.tus import _Checksum
 from servicekit.embedded import Process
 
 CONTENT = bytes(range(251)) * 40_000
@@ -326,6 +328,16 @@ def test_what_changed_on_the_way_is_not_kept(site, place, stored_files, datafile
         noisy.put([b"abc"], name="a", checksum=zlib.crc32(b"abc"), **place)
 
 
+@pytest.mark.parametrize("passed", [[], [(0, 7)], [(0, 7), (7, 10)], [(0, 7), (3, 9)], [(4, 10)]])
+def test_the_checksum_of_what_was_sent_is_that_of_the_file(tmp_path, passed):
+    """Parts pass once, twice, or never: an upload may go on anywhere."""
+    path, checksum = tmp_path / "file", _Checksum()
+    path.write_bytes(b"0123456789")
+    for start, end in passed:
+        checksum.add(start, b"0123456789"[start:end])
+    assert checksum.of_all(path) == zlib.crc32(b"0123456789")
+
+
 @pytest.mark.parametrize(
     ("header", "name"),
     [
@@ -339,7 +351,7 @@ def test_what_changed_on_the_way_is_not_kept(site, place, stored_files, datafile
     ],
 )
 def test_a_proposed_name_stays_in_its_folder(header, name):
-    assert _file_name(header) == name
+    assert file_name(header) == name
 
 
 def _most_memory(pid: int | str) -> int:

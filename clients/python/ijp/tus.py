@@ -63,6 +63,7 @@ class ResumableUpload:
         self._session_id = session_id
         self._path = path
         self._size = path.stat().st_size
+        self._sent = _Checksum()
         self.address: str | None = None
 
     def begin(self, told: Mapping[str, str]) -> str:
@@ -117,7 +118,7 @@ class ResumableUpload:
     def _patch(self, offset: int, shown: _Shown) -> requests.Response:
         with self._path.open("rb") as file:
             file.seek(offset)
-            body = _Rest(file, offset, self._size, shown)
+            body = _Rest(file, offset, self._size, shown, self._sent)
             headers = {
                 "Upload-Offset": str(offset),
                 "Content-Type": "application/offset+octet-stream",
@@ -125,7 +126,7 @@ class ResumableUpload:
             return self._call("PATCH", self._below(), headers, body)
 
     def _arrived(self, answer: requests.Response) -> tuple[int, int]:
-        theirs, ours = answer.headers.get("X-Checksum-CRC32", ""), _crc32_of(self._path)
+        theirs, ours = answer.headers.get("X-Checksum-CRC32", ""), self._sent.of_all(self._path)
         id = int(answer.headers["X-Datafile-Id"])
         if theirs and int(theirs, 16) != ours:
             raise InternalError(
@@ -172,8 +173,11 @@ class _Shown:
 class _Rest:
     """What is left of a file, of known length, read in blocks."""
 
-    def __init__(self, file: IO[bytes], start: int, end: int, shown: _Shown) -> None:
+    def __init__(
+        self, file: IO[bytes], start: int, end: int, shown: _Shown, checksum: _Checksum
+    ) -> None:
         self._file = file
+        self._checksum = checksum
         self._at = start
         self._end = end
         self._length = end - start
@@ -190,13 +194,25 @@ class _Rest:
         """A whole block, however little the HTTP library asks for."""
         self._shown.at(self._at)
         block = self._file.read(min(BLOCK_BYTES, self._end - self._at))
+        self._checksum.add(self._at, block)
         self._at += len(block)
         return block
 
 
-def _crc32_of(path: Path) -> int:
-    crc = 0
-    with path.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            crc = zlib.crc32(block, crc)
-    return crc
+class _Checksum:
+    """The CRC-32 of a file, of as much of it as passes in its order; the rest is read."""
+
+    def __init__(self) -> None:
+        self._crc = self._at = 0
+
+    def add(self, offset: int, block: bytes) -> None:
+        if offset <= self._at < offset + len(block):
+            self._crc = zlib.crc32(memoryview(block)[self._at - offset :], self._crc)
+            self._at = offset + len(block)
+
+    def of_all(self, path: Path) -> int:
+        with path.open("rb") as file:
+            file.seek(self._at)
+            while block := file.read(BLOCK_BYTES):
+                self.add(self._at, block)
+        return self._crc
