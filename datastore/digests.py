@@ -58,23 +58,35 @@ def read(file: BinaryIO) -> Digest:
     return digest
 
 
-def passed_on(blocks: Iterable[bytes], take: Callable[[bytes], None]) -> None:
-    """Give every block to ``take``, in order, in a thread that works while the next one arrives.
+def passed_on(pieces: Iterable[bytes], *takers: Callable[[bytes], None]) -> None:
+    """Give every piece to each taker, in order; takers work side by side while others arrive.
 
-    A single block is taken in this thread. When ``blocks`` raises, what came before was taken.
+    What is less than a block is taken in this thread. When ``pieces`` raises, what came before
+    was taken; when a taker does, others may have taken more than it has.
     """
-    waiting: bytes | None = None
-    under_way: Future[None] | None = None
-    with ThreadPoolExecutor(1, "blocks") as worker:
+    under_way: list[Future[None]] = []
+    waiting: list[bytes] = []
+    size = 0
+    with ThreadPoolExecutor(len(takers), "pieces") as workers:
         try:
-            for block in blocks:
-                if waiting is not None:
-                    if under_way:
-                        under_way.result()
-                    under_way = worker.submit(take, waiting)
-                waiting = block
+            for piece in pieces:
+                waiting.append(piece)
+                size += len(piece)
+                if size >= BLOCK_BYTES:
+                    _await(under_way)
+                    under_way = [workers.submit(_take, one, waiting) for one in takers]
+                    waiting, size = [], 0
         finally:
-            if under_way:
-                under_way.result()
-            if waiting is not None:
-                take(waiting)
+            _await(under_way)
+            for one in takers:
+                _take(one, waiting)
+
+
+def _await(under_way: list[Future[None]]) -> None:
+    for one in under_way:
+        one.result()
+
+
+def _take(taker: Callable[[bytes], None], pieces: list[bytes]) -> None:
+    for piece in pieces:
+        taker(piece)

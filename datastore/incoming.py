@@ -10,8 +10,10 @@ from flask import Response, request
 
 from datastore.digests import BLOCK_BYTES
 from ijp.errors import BadRequestError, PortalError
+from servicekit import request_body
 
 _LISTEN_ON_SECONDS = 10.0
+_BROKE_OFF = "the upload broke off"
 
 
 class Reading:
@@ -28,18 +30,20 @@ class Reading:
         """
         try:
             return self._stream.read(size)
-        except PortalError:
-            raise
-        except Exception as error:
-            # Every server has exceptions of its own for this.
-            raise BadRequestError("the upload broke off") from error
+        except request_body.BROKEN as error:
+            raise BadRequestError(_BROKE_OFF) from error
 
 
-def blocks_of_body() -> Iterator[bytes]:
-    """The current request's body in pieces."""
-    reading = Reading(request.stream)
-    while block := reading.read(BLOCK_BYTES):
-        yield block
+def pieces_of_body() -> Iterator[bytes]:
+    """The current request's body, as large pieces of it as are there at once.
+
+    Raises:
+        BadRequestError: The connection broke.
+    """
+    try:
+        yield from request_body.pieces(request.stream)
+    except request_body.BROKEN as error:
+        raise BadRequestError(_BROKE_OFF) from error
 
 
 def heard_out(answer: Callable[[], Response]) -> Response:
@@ -51,7 +55,7 @@ def heard_out(answer: Callable[[], Response]) -> Response:
         try:
             while time.monotonic() < until and request.stream.read(BLOCK_BYTES):
                 pass
-        except Exception:  # noqa: S110
+        except request_body.BROKEN:
             # It has gone: there is nobody to answer.
             pass
         raise

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, current_app, jsonify, request
 
 from datastore import multipart, schemas
 from datastore.anonymous import Anonymous
-from datastore.incoming import Reading, blocks_of_body, heard_out
+from datastore.incoming import Reading, heard_out, pieces_of_body
 from datastore.locations import Locations
 from datastore.multipart import Form
 from datastore.prepared import PreparedStore
@@ -210,7 +210,7 @@ class _Closing:
 @blueprint.put("/put")
 def put() -> Response:
     """Store the body as a file and register it."""
-    return heard_out(lambda: _stored(request.args, blocks_of_body(), request.content_length))
+    return heard_out(lambda: _stored(request.args, pieces_of_body(), request.content_length))
 
 
 @blueprint.post("/put")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,9 @@ from typing import Any, BinaryIO, Self
 
 from datastore.digests import blocks_of
 from ijp.errors import NotImplementedHereError
+
+AT_ONCE = 8
+"""How many of many files are stored side by side."""
 
 _BLOCK_BYTES = 1 << 20
 
@@ -89,6 +93,21 @@ class Storage(ABC):
     @abstractmethod
     def upload(self, location: str) -> Upload:
         """Begin to fill a new location."""
+
+    def keep_many(self, files: Mapping[str, bytes]) -> None:
+        """Fill new locations, all of them durable when this gives back.
+
+        Raises:
+            TooLargeError: There is no space left; some of the files may be there.
+        """
+        with ThreadPoolExecutor(AT_ONCE, "many") as pool:
+            for _ in pool.map(self._keep, files, files.values()):
+                pass
+
+    def _keep(self, location: str, content: bytes) -> None:
+        with self.upload(location) as upload:
+            upload.write(content)
+            upload.commit()
 
     def take_in(self, path: Path, location: str) -> None:
         """Make a file of this host the content at a new location; the file is gone after.

@@ -103,7 +103,7 @@ class Depot:
         self._levels = levels or Levels()
         self._recent = Recent(_TRUSTED_SECONDS)
 
-    def put(self, session: CatalogSession, new: NewDatafile, blocks: Iterator[bytes]) -> Stored:
+    def put(self, session: CatalogSession, new: NewDatafile, pieces: Iterator[bytes]) -> Stored:
         """Store a content and register it as the user.
 
         Nothing is left of one that is refused or broken off.
@@ -118,7 +118,7 @@ class Depot:
         place = self.admit(session, new)
         with self._levels.adding(place.dataset_id):
             with self._noted(place), self._storage.upload(place.location) as upload:
-                checked = self._receive(blocks, upload, new, place)
+                checked = self._receive(pieces, upload, new, place)
                 upload.commit()
             return self._register(session, new, place, checked)
 
@@ -198,25 +198,22 @@ class Depot:
             raise
 
     def _receive(
-        self, blocks: Iterator[bytes], upload: Upload, new: NewDatafile, place: Place
+        self, pieces: Iterator[bytes], upload: Upload, new: NewDatafile, place: Place
     ) -> Checked:
-        """Write all blocks; a block is written while the next one arrives."""
-        digest, looked = Digest(), 0
+        """Write all pieces; they are digested and written while the next ones arrive."""
+        digest, written, looked = Digest(), 0, 0
 
-        def arriving() -> Iterator[bytes]:
-            for block in blocks:
-                digest.add(block)
-                yield block
+        def take(piece: bytes) -> None:
+            nonlocal written, looked
+            reached = written + len(piece)
+            if reached - looked >= _LOOK_AT_SPACE_BYTES:
+                place.room.check(reached)
+                self._check_space(reached, written)
+                looked = reached
+            upload.write(piece)
+            written = reached
 
-        def take(block: bytes) -> None:
-            nonlocal looked
-            if digest.size - looked >= _LOOK_AT_SPACE_BYTES:
-                place.room.check(digest.size)
-                self._check_space(digest.size, digest.size - len(block))
-                looked = digest.size
-            upload.write(block)
-
-        digests.passed_on(arriving(), take)
+        digests.passed_on(pieces, digest.add, take)
         checked = digest.checked()
         place.room.check(checked.size)
         self._check_space(checked.size, checked.size)

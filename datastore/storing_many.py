@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import IO, Any, cast
@@ -32,7 +31,6 @@ MOST_FILES = 10_000
 LARGEST_BYTES = 16 << 20
 _BATCH_FILES = 64
 _BATCH_BYTES = 16 << 20
-_AT_ONCE = 8
 
 _Arrived = tuple[NewDatafile, bytes]
 
@@ -88,28 +86,23 @@ class ManyDepot(Depot):
         kept: list[_Kept] = []
         formats: set[int] = set()
         size = 0
-        with ThreadPoolExecutor(_AT_ONCE, "many") as pool:
-            for batch in _batches(files):
-                for format_id in {new.datafile_format_id for new, _ in batch} - formats:
-                    session.get("DatafileFormat", format_id)
-                    formats.add(format_id)
-                size += sum(len(content) for _, content in batch)
-                room.check(size)
-                self._check_space(sum(len(content) for _, content in batch))
-                places = [self._storage.new_location(dataset, new.name) for new, _ in batch]
-                noted += places
-                self._unsettled.note((place, dataset.id) for place in places)
-                kept += pool.map(self._keep, batch, places)
+        for batch in _batches(files):
+            for format_id in {new.datafile_format_id for new, _ in batch} - formats:
+                session.get("DatafileFormat", format_id)
+                formats.add(format_id)
+            size += sum(len(content) for _, content in batch)
+            room.check(size)
+            self._check_space(sum(len(content) for _, content in batch))
+            places = [self._storage.new_location(dataset, new.name) for new, _ in batch]
+            noted += places
+            self._unsettled.note((place, dataset.id) for place in places)
+            contents = [content for _, content in batch]
+            self._storage.keep_many(dict(zip(places, contents, strict=True)))
+            kept += [
+                _Kept(new, place, _checked(content))
+                for (new, content), place in zip(batch, places, strict=True)
+            ]
         return kept
-
-    def _keep(self, arrived: _Arrived, location: str) -> _Kept:
-        new, content = arrived
-        digest = Digest()
-        digest.add(content)
-        with self._storage.upload(location) as upload:
-            upload.write(content)
-            upload.commit()
-        return _Kept(new, location, digest.checked())
 
     def _forget(self, locations: list[str]) -> None:
         for location in locations:
@@ -141,6 +134,12 @@ class ManyDepot(Depot):
 
     def _location_of(self, id: int, one: _Kept) -> Mapping[str, Any]:
         return {"Datafile": {"id": id, "location": self._locations.signed(id, one.location)}}
+
+
+def _checked(content: bytes) -> Checked:
+    digest = Digest()
+    digest.add(content)
+    return digest.checked()
 
 
 def _batches(files: Iterable[_Arrived]) -> Iterator[list[_Arrived]]:

@@ -18,16 +18,16 @@ from flask import Blueprint, Response, current_app, request, url_for
 from werkzeug.http import http_date
 
 from datastore import schemas
-from datastore.incoming import blocks_of_body, heard_out
-from datastore.tus_uploads import (
+from datastore.incoming import heard_out, pieces_of_body
+from datastore.tus_pieces import (
     ALGORITHMS,
-    Arriving,
     ChecksumError,
     Expected,
     LockedError,
     OffsetError,
-    TusUploads,
 )
+from datastore.tus_records import Arriving
+from datastore.tus_uploads import TusUploads
 from ijp.catalog import CatalogClient, CatalogSession
 from ijp.datastore import CRC32_HEADER, SHA256_HEADER
 from ijp.errors import (
@@ -195,7 +195,7 @@ def override(id: object) -> Response:
 
 
 def _taken(session: CatalogSession, upload: Arriving, offset: int) -> Response:
-    reached = _parts().uploads.append(upload, offset, blocks_of_body(), _expected())
+    reached = _parts().uploads.append(upload, offset, pieces_of_body(), _expected())
     return _state(session, upload, reached, 204)
 
 

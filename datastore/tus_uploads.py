@@ -8,127 +8,46 @@ is registered as the user.
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import json
 import logging
 import os
-import threading
 import uuid
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine
 
 from datastore import digests, schemas
 from datastore.digests import Checked, Digest
-from datastore.disk import write_all
-from datastore.model import FileDigest, ResumableUpload
-from datastore.storing import Depot, NewDatafile, Place
-from ijp.catalog import CatalogSession
-from ijp.errors import (
-    BadRequestError,
-    ConflictError,
-    InternalError,
-    NotFoundError,
-    PortalError,
-    UnavailableError,
+from datastore.disk import Outflow
+from datastore.storing import Depot, Place
+from datastore.tus_pieces import (
+    ALGORITHMS,
+    ChecksumError,
+    Expected,
+    LockedError,
+    OffsetError,
+    RecentDigests,
+    bounded,
 )
-from servicekit.database import writing
+from datastore.tus_records import Arriving, Records
+from ijp.catalog import CatalogSession
+from ijp.errors import InternalError, NotFoundError, PortalError, UnavailableError
 
 log = logging.getLogger(__name__)
-
-_DIGESTS_KEPT = 64
-
-
-class OffsetError(ConflictError):
-    """A piece does not begin where the last one ended."""
-
-
-class LockedError(UnavailableError):
-    """Another request is writing this upload."""
-
-
-class ChecksumError(BadRequestError):
-    """A piece has not the checksum that was announced; nothing of it is kept."""
-
-
-@dataclass(frozen=True)
-class Arriving:
-    """An upload as it is known to all processes.
-
-    Attributes:
-        told: What the client said of the file.
-        datafile_id: None until it is registered.
-    """
-
-    id: str
-    user_name: str
-    investigation_id: int
-    dataset_id: int
-    length: int
-    told: Mapping[str, str]
-    location: str
-    checked_from: int | None
-    datafile_id: int | None
-    expires: datetime
-
-    def new_datafile(self) -> NewDatafile:
-        """What is to be registered."""
-        return schemas.new_datafile(
-            self.told,
-            length=self.length,
-            crc32=self.told.get("crc32"),
-            sha256=self.told.get("sha256"),
-        )
-
-
-@dataclass(frozen=True)
-class Expected:
-    """The checksum that a piece must have; ``digest`` are its bytes."""
-
-    algorithm: str
-    digest: bytes
-
-
-class _Crc32:
-    def __init__(self) -> None:
-        self._digest = Digest()
-
-    def update(self, block: bytes) -> None:
-        self._digest.add(block)
-
-    def digest(self) -> bytes:
-        return self._digest.checked().crc32.to_bytes(4, "big")
-
-
-class _Hash(Protocol):
-    def update(self, block: bytes, /) -> None: ...
-
-    def digest(self) -> bytes: ...
-
-
-ALGORITHMS: dict[str, Callable[[], _Hash]] = {
-    "sha1": lambda: hashlib.sha1(usedforsecurity=False),
-    "sha256": hashlib.sha256,
-    "crc32": _Crc32,
-}
-"""By their names in the protocol; the bytes of a CRC-32 are the highest first."""
 
 
 class TusUploads:
     """Keeps uploads until they are whole, are given up, or expire."""
 
     def __init__(self, engine: Engine, folder: Path, lifetime: timedelta, depot: Depot) -> None:
-        self._engine = engine
+        self._records = Records(engine)
         self._folder = folder
         self._lifetime = lifetime
         self._depot = depot
-        self._digests = _Digests()
+        self._digests = RecentDigests()
 
     def create(self, session: CatalogSession, told: Mapping[str, str], length: int) -> Arriving:
         """Begin an upload; whatever can be refused without its bytes is refused now.
@@ -158,9 +77,7 @@ class TusUploads:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(self._path(made.id), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         os.close(descriptor)
-        row = {**vars(made), "told": json.dumps(made.told)}
-        with writing(self._engine).begin() as connection:
-            connection.execute(insert(ResumableUpload).values(**row))
+        self._records.add(made)
         log.info("upload %s begun, %d bytes for dataset %d", made.id, length, made.dataset_id)
         return made
 
@@ -170,26 +87,10 @@ class TusUploads:
         Raises:
             NotFoundError: There is none of that id, it is another user's, or it has expired.
         """
-        with self._engine.connect() as connection:
-            row = connection.execute(
-                select(ResumableUpload.__table__).where(
-                    ResumableUpload.id == id, ResumableUpload.expires > datetime.now(UTC)
-                )
-            ).one_or_none()
-        if row is None or row.user_name != session.user_name():
+        upload = self._records.get(id)
+        if upload.user_name != session.user_name():
             raise NotFoundError(f"there is no upload {id} of yours, or it has expired")
-        return Arriving(**{**row._mapping, "told": json.loads(row.told)})
-
-    def _as_it_is_now(self, upload: Arriving) -> Arriving:
-        """What only a holder of the lock may have changed since it was read."""
-        columns = (ResumableUpload.checked_from, ResumableUpload.datafile_id)
-        with self._engine.connect() as connection:
-            row = connection.execute(
-                select(*columns).where(ResumableUpload.id == upload.id)
-            ).one_or_none()
-        if row is None:
-            raise NotFoundError(f"there is no upload {upload.id} any more")
-        return replace(upload, **row._mapping)
+        return upload
 
     def offset(self, upload: Arriving) -> int:
         """How many bytes have arrived for good."""
@@ -220,7 +121,7 @@ class TusUploads:
             BadRequestError: There are more of them than there should be, or they broke off.
         """
         with self._locked(upload) as file:
-            upload = self._as_it_is_now(upload)
+            upload = self._records.as_it_is_now(upload)
             reached = self.offset(upload)
             if offset != reached:
                 raise OffsetError(f"the upload has {reached} bytes, not {offset}")
@@ -229,32 +130,29 @@ class TusUploads:
             file.truncate(reached)
             file.seek(reached)
             if expected is None and upload.checked_from is not None:
-                self._note_checked_from(upload, None)
+                self._records.note(upload.id, checked_from=None)
             digest = self._digests.pop(upload.id, reached) or self._read(upload.id)
-            if expected is None:
-                self._write(file, digest, _bounded(blocks, upload.length - reached), None)
-            else:
-                self._note_checked_from(upload, reached)
-                self._write_checked(file, digest, upload, reached, blocks, expected)
-            self._digests.keep(upload.id, digest)
+            try:
+                if expected is None:
+                    self._write(file, digest, bounded(blocks, upload.length - reached))
+                else:
+                    self._records.note(upload.id, checked_from=reached)
+                    self._write_checked(file, digest, upload, reached, blocks, expected)
+            finally:
+                # If bytes were lost it has another size than the file, and is not used.
+                self._digests.keep(upload.id, digest)
             return digest.size
 
     def _write(
         self,
         file: BinaryIO,
         digest: Digest,
-        blocks: Iterable[bytes],
-        also: Callable[[bytes], None] | None,
+        pieces: Iterable[bytes],
+        *also: Callable[[bytes], None],
     ) -> None:
-        def arriving() -> Iterator[bytes]:
-            for block in blocks:
-                digest.add(block)
-                if also:
-                    also(block)
-                yield block
-
+        outflow = Outflow(file.fileno(), digest.size)
         try:
-            digests.passed_on(arriving(), lambda block: write_all(file.fileno(), block))
+            digests.passed_on(pieces, digest.add, outflow.write, *also)
         finally:
             os.fdatasync(file.fileno())
 
@@ -269,7 +167,7 @@ class TusUploads:
     ) -> None:
         own = ALGORITHMS[expected.algorithm]()
         try:
-            self._write(file, digest, _bounded(blocks, upload.length - reached), own.update)
+            self._write(file, digest, bounded(blocks, upload.length - reached), own.update)
             if own.digest() != expected.digest:
                 raise ChecksumError(
                     f"the piece at {reached} has another {expected.algorithm} than was told"
@@ -278,24 +176,11 @@ class TusUploads:
             file.truncate(reached)
             raise
         finally:
-            self._note_checked_from(upload, None)
-
-    def _note_checked_from(self, upload: Arriving, offset: int | None) -> None:
-        with writing(self._engine).begin() as connection:
-            connection.execute(
-                update(ResumableUpload)
-                .where(ResumableUpload.id == upload.id)
-                .values(checked_from=offset)
-            )
+            self._records.note(upload.id, checked_from=None)
 
     def found(self, upload: Arriving) -> Checked | None:
         """What was found of a content that is registered."""
-        columns = (FileDigest.size, FileDigest.crc32, FileDigest.sha256)
-        with self._engine.connect() as connection:
-            row = connection.execute(
-                select(*columns).where(FileDigest.location == upload.location)
-            ).one_or_none()
-        return Checked(*row) if row else None
+        return self._records.found(upload)
 
     def finish(self, session: CatalogSession, upload: Arriving) -> int:
         """Register an upload that has arrived; gives the Datafile's id, also the second time.
@@ -308,7 +193,7 @@ class TusUploads:
         if upload.datafile_id is not None:
             return upload.datafile_id
         with self._locked(upload):
-            upload = self._as_it_is_now(upload)
+            upload = self._records.as_it_is_now(upload)
             if upload.datafile_id is not None:
                 return upload.datafile_id
             try:
@@ -318,12 +203,7 @@ class TusUploads:
             except PortalError:
                 self._remove(upload.id)
                 raise
-            with writing(self._engine).begin() as connection:
-                connection.execute(
-                    update(ResumableUpload)
-                    .where(ResumableUpload.id == upload.id)
-                    .values(datafile_id=id)
-                )
+            self._records.note(upload.id, datafile_id=id)
         return id
 
     def _register(self, session: CatalogSession, upload: Arriving) -> int:
@@ -341,20 +221,14 @@ class TusUploads:
 
     def remove_expired(self, now: datetime | None = None) -> int:
         """Remove what nobody went on with; gives how many there were."""
-        with self._engine.connect() as connection:
-            expired = connection.scalars(
-                select(ResumableUpload.id).where(
-                    ResumableUpload.expires <= (now or datetime.now(UTC))
-                )
-            ).all()
+        expired = self._records.expired(now or datetime.now(UTC))
         for id in expired:
             self._remove(id)
         return len(expired)
 
     def _remove(self, id: str) -> None:
         self._path(id).unlink(missing_ok=True)
-        with writing(self._engine).begin() as connection:
-            connection.execute(delete(ResumableUpload).where(ResumableUpload.id == id))
+        self._records.remove(id)
 
     def _read(self, id: str) -> Digest:
         with self._path(id).open("rb") as file:
@@ -379,32 +253,3 @@ class TusUploads:
             except BlockingIOError as error:
                 raise LockedError(f"another request is writing the upload {upload.id}") from error
             yield file
-
-
-def _bounded(blocks: Iterable[bytes], most: int) -> Iterator[bytes]:
-    """The blocks, which must not have more bytes than that."""
-    for block in blocks:
-        if len(block) > most:
-            raise BadRequestError("the piece goes beyond the length that was announced")
-        most -= len(block)
-        yield block
-
-
-class _Digests:
-    """Digests of what this process has written lately; others read the file once."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[str, Digest] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def keep(self, id: str, digest: Digest) -> None:
-        with self._lock:
-            self._kept[id] = digest
-            while len(self._kept) > _DIGESTS_KEPT:
-                self._kept.popitem(last=False)
-
-    def pop(self, id: str, size: int) -> Digest | None:
-        """That of the first ``size`` bytes, if it is here."""
-        with self._lock:
-            found = self._kept.pop(id, None)
-        return found if found and found.size == size else None

@@ -14,6 +14,8 @@ from typing import Any, cast
 from flask import Flask, request
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, make_wsgi_app
 
+from servicekit import request_body
+
 PATH = "/metrics"
 
 _ENDPOINT = "ijp.endpoint"
@@ -158,6 +160,9 @@ class _Received:
 
     def readline(self, *size: int) -> bytes:
         return self._add(self._stream.readline(*size))
+
+    def pieces(self) -> Iterator[bytes]:
+        return (self._add(piece) for piece in request_body.pieces(self._stream))
 
     def __iter__(self) -> Iterator[bytes]:
         return (self._add(line) for line in self._stream)

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from datastore.storage import DatasetInfo, Kept, Storage, Upload
-from datastore.storages.placing import place
-from ijp.errors import InternalError, NotFoundError, TooLargeError
-
-log = logging.getLogger(__name__)
+from datastore.disk import Outflow, on_disk
+from datastore.storage import AT_ONCE, DatasetInfo, Kept, Storage, Upload
+from datastore.storages.placing import part_of, place, remove_empty, sync_folder
+from ijp.errors import NotFoundError
 
 _LOCATION = re.compile(r"[0-9]{1,19}/[0-9]{1,19}/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_SENT_OFF_BYTES = 8 << 20
 
 
 class LocalStorage(Storage):
@@ -38,14 +35,27 @@ class LocalStorage(Storage):
     def new_location(self, dataset: DatasetInfo, name: str) -> str:
         return f"{dataset.investigation_id}/{dataset.id}/{uuid.uuid4()}"
 
-    def upload(self, location: str) -> Upload:
+    def upload(self, location: str) -> _LocalUpload:
         return _LocalUpload(self._path(location), self._folder, self._folders)
+
+    def keep_many(self, files: Mapping[str, bytes]) -> None:
+        uploads = []
+        with ExitStack() as begun, ThreadPoolExecutor(AT_ONCE, "many") as pool:
+            for location, content in files.items():
+                uploads.append(begun.enter_context(self.upload(location)))
+                uploads[-1].write(content)
+            for _ in pool.map(_LocalUpload.flush, uploads):
+                pass
+            for one in uploads:
+                one.appear()
+            for folder in {one.folder for one in uploads}:
+                self._folders.sync(folder)
 
     def take_in(self, path: Path, location: str) -> None:
         target = self._path(location)
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            _on_disk(lambda: os.fsync(descriptor))
+            on_disk(lambda: os.fsync(descriptor))
         finally:
             os.close(descriptor)
         try:
@@ -75,16 +85,16 @@ class LocalStorage(Storage):
     def changed(self, location: str) -> datetime | None:
         path = self._path(location)
         times = []
-        for one in (path, _part(path)):
+        for one in (path, part_of(path)):
             with suppress(FileNotFoundError):
                 times.append(one.stat().st_mtime)
         return datetime.fromtimestamp(max(times), UTC) if times else None
 
     def delete(self, location: str) -> None:
         path = self._path(location)
-        for one in (path, _part(path)):
+        for one in (path, part_of(path)):
             one.unlink(missing_ok=True)
-        _remove_empty(path.parent, self._folder)
+        remove_empty(path.parent, self._folder)
 
     def free_bytes(self) -> int | None:
         found = os.statvfs(self._folder)
@@ -122,57 +132,46 @@ class _LocalUpload(Upload):
     """Written under another name in the same folder, renamed when it is whole and on the disk."""
 
     def __init__(self, path: Path, root: Path, folders: _Folders) -> None:
+        self.folder = path.parent
         self._path = path
-        self._part = _part(path)
+        self._part = part_of(path)
         self._root = root
         self._folders = folders
-        self._written = self._sent_off = 0
-        self._open: int | None = _on_disk(lambda: _create(self._part, folders))
+        self._descriptor: int | None = on_disk(lambda: _create(self._part, folders))
+        self._outflow = Outflow(self._descriptor)
+        self._is_there = False
 
     def write(self, block: bytes) -> None:
-        view = memoryview(block)
-        while view:
-            written = _on_disk(lambda: os.write(self._descriptor(), view))  # noqa: B023
-            view = view[written:]
-            self._written += written
-        if self._written - self._sent_off >= _SENT_OFF_BYTES:
-            self._send_off()
-
-    def _send_off(self) -> None:
-        """Let the disk begin with what is written.
-
-        The system would keep much of a large file back, then make the writer wait, and the last
-        flush would take as long as all before it.
-        """
-        length = self._written - self._sent_off
-        os.posix_fadvise(self._descriptor(), self._sent_off, length, os.POSIX_FADV_DONTNEED)
-        self._sent_off = self._written
+        self._outflow.write(block)
 
     def commit(self) -> None:
-        _on_disk(lambda: os.fsync(self._descriptor()))
+        self.flush()
+        self.appear()
+        self._folders.sync(self.folder)
+
+    def flush(self) -> None:
+        """Bring the content to the disk."""
+        descriptor = self._descriptor
+        if descriptor is None:
+            raise ValueError("the upload has ended")
+        on_disk(lambda: os.fsync(descriptor))
         self._close()
+
+    def appear(self) -> None:
+        """Give the file its name, which is not on the disk before its folder is."""
         self._part.rename(self._path)
-        self._folders.sync(self._path.parent)
+        self._is_there = True
 
     def discard(self) -> None:
         self._close()
-        self._part.unlink(missing_ok=True)
-        _remove_empty(self._path.parent, self._root)
-
-    def _descriptor(self) -> int:
-        if self._open is None:
-            raise ValueError("the upload has ended")
-        return self._open
+        if not self._is_there:
+            self._part.unlink(missing_ok=True)
+            remove_empty(self.folder, self._root)
 
     def _close(self) -> None:
-        if self._open is not None:
-            os.close(self._open)
-            self._open = None
-
-
-def _part(path: Path) -> Path:
-    """Where a file is until it is whole."""
-    return path.with_name(f".{path.name}.part")
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 def _create(path: Path, folders: _Folders) -> int:
@@ -181,16 +180,6 @@ def _create(path: Path, folders: _Folders) -> int:
         with suppress(FileNotFoundError):
             return os.open(path, _NEW_FILE, 0o600)
         folders.make(path.parent)
-
-
-def _on_disk(action: Callable[[], int | None]) -> int:
-    try:
-        return action() or 0
-    except OSError as error:
-        if error.errno in _FULL:
-            raise TooLargeError("there is no space left in the storage") from error
-        log.exception("the storage cannot be written")
-        raise InternalError("the storage cannot be written") from error
 
 
 def _renamed(path: Path, target: Path, folders: _Folders) -> None:
@@ -221,27 +210,9 @@ class _Folders:
 
     def sync(self, folder: Path) -> None:
         """Bring a folder's entries to the disk, and those above that lead to it."""
-        _sync_folder(folder)
+        sync_folder(folder)
         below = folder
         while below != self._root and folder not in self._durable:
             below = below.parent
-            _sync_folder(below)
+            sync_folder(below)
         self._durable.add(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _remove_empty(folder: Path, root: Path) -> None:
-    """Remove a folder and those above it as long as they are empty, but not the root."""
-    while folder != root:
-        try:
-            folder.rmdir()
-        except OSError:
-            return
-        folder = folder.parent

@@ -75,13 +75,18 @@ def failure_of(error: OSError) -> PortalError:
 def sync_folders(folder: Path, root: Path) -> None:
     """Make the names in a folder, and those of the folders up to the root, durable."""
     for one in (folder, *folder.parents):
-        descriptor = os.open(one, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(one)
         if one == root:
             return
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _clone(content: BinaryIO, part: Path) -> bool:

@@ -14,6 +14,7 @@ from ijp.datastore import Selection
 from ijp.errors import (
     BadRequestError,
     ConflictError,
+    InternalError,
     NotAuthorizedError,
     NotFoundError,
     NotImplementedHereError,
@@ -156,6 +157,21 @@ def test_an_upload_that_breaks_off(site, nothing_left):
     with pytest.raises(BadRequestError, match="broke off"):
         site.datastore().put(
             half(),
+            name="a",
+            dataset_id=site.dataset_ids[0],
+            datafile_format_id=site.datafile_format_id,
+        )
+    nothing_left()
+
+
+def test_a_fault_of_ours_is_not_called_a_broken_upload(site, nothing_left):
+    def faulty():
+        yield b"abc"
+        raise LookupError("a bug")
+
+    with pytest.raises(InternalError):
+        site.datastore().put(
+            faulty(),
             name="a",
             dataset_id=site.dataset_ids[0],
             datafile_format_id=site.datafile_format_id,

@@ -164,6 +164,20 @@ def test_what_arrived_before_a_piece_broke_off_is_kept(tus):
     assert tus.patch(url, 1 << 20, b"abc").status_code == 204
 
 
+def test_after_a_piece_broke_off_what_has_arrived_is_not_read_again(site, tus, monkeypatch):
+    content = bytes(range(251)) * 5000
+    url = tus.begin(len(content))
+
+    def broken():
+        yield content[: 1 << 20]
+        raise ConnectionResetError("gone")
+
+    assert tus.patch(url, 0, broken()).status_code == 400
+    monkeypatch.delattr("datastore.digests.read")
+    last = tus.patch(url, 1 << 20, content[1 << 20 :])
+    assert last.headers["X-Checksum-CRC32"] == f"{zlib.crc32(content):08x}"
+
+
 def test_a_piece_at_another_offset_is_refused(tus):
     url = tus.begin(10)
     tus.patch(url, 0, b"01234")

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import func, select
 
 from datastore.app import sweep_of
-from datastore.model import UnsettledFile
+from datastore.digests import Checked
+from datastore.model import FileDigest, UnsettledFile
 from datastore.unsettled import Unsettled
 from ijp.catalog import CatalogSession
 from ijp.datastore import Selection
@@ -184,3 +185,18 @@ def test_notes_are_kept_once_in_either_database(engine_of):
     assert unsettled.older_than(datetime.now(UTC) - timedelta(hours=1)) == []
     unsettled.settled(["1/1/a", "1/1/c"])
     assert unsettled.older_than(LATER) == [("1/1/b", 1)]
+
+
+def test_many_are_forgotten_at_once_and_their_digests_kept(engine_of):
+    """More than fit into a statement."""
+    engine = engine_of("datastore")
+    unsettled = Unsettled(engine)
+    unsettled.note((f"1/1/{number}", 1) for number in range(1201))
+    checked = Checked(3, 0x352441C2, "ba")
+    unsettled.all_stored({f"1/1/{number}": checked for number in range(1200)})
+    assert unsettled.older_than(LATER) == [("1/1/1200", 1)]
+    unsettled.removed([f"1/1/{number}" for number in range(1, 1201)])
+    assert unsettled.older_than(LATER) == []
+    with engine.connect() as connection:
+        (found,) = connection.execute(select(FileDigest.__table__))
+    assert (found.location, Checked(found.size, found.crc32, found.sha256)) == ("1/1/0", checked)

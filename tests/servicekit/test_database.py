@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from servicekit import database
 
@@ -66,3 +67,30 @@ def test_connection_that_did_not_rest_is_used_again_without_asking(
     monkeypatch.setattr(engine.dialect, "do_ping", asked.append)
     assert _ask(engine) == _ask(engine)
     assert not asked
+
+
+def test_one_statement_is_committed_with_itself(engine: Engine) -> None:
+    """No BEGIN and COMMIT go to the server, and the next transaction is one again."""
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE public.at_once (id int PRIMARY KEY)"))
+    with database.at_once(engine) as connection:
+        connection.execute(text("INSERT INTO public.at_once VALUES (1)"))
+        connection.rollback()
+    with suppress(IntegrityError), database.at_once(engine) as connection:
+        connection.execute(text("INSERT INTO public.at_once VALUES (1)"))
+    with engine.connect() as connection:
+        connection.execute(text("INSERT INTO public.at_once VALUES (2)"))
+        connection.rollback()
+        assert connection.execute(text("SELECT id FROM public.at_once")).scalars().all() == [1]
+
+
+def test_a_commit_that_does_not_wait_is_seen_by_others(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE public.unhurried (id int)"))
+    with engine.begin() as connection:
+        database.commit_unhurriedly(connection)
+        setting = connection.scalar(text("SHOW synchronous_commit"))
+        connection.execute(text("INSERT INTO public.unhurried VALUES (1)"))
+    with engine.connect() as connection:
+        assert (setting, connection.scalar(text("SHOW synchronous_commit"))) == ("off", "on")
+        assert connection.scalar(text("SELECT id FROM public.unhurried")) == 1

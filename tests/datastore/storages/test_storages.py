@@ -50,6 +50,14 @@ def test_an_empty_file_is_a_file(storage):
     assert storage.size(stored(storage)) == 0
 
 
+def test_many_are_stored_at_once(storage):
+    files = {storage.new_location(DATASET, "a"): b"%d" % number for number in range(20)}
+    storage.keep_many(files)
+    for location, content in files.items():
+        with storage.open(location) as file:
+            assert file.read() == content
+
+
 def test_the_location_has_nothing_of_the_names(storage):
     location = storage.new_location(DATASET, "../../etc/passwd")
     assert ".." not in location
@@ -196,6 +204,40 @@ def test_local_syncs_file_and_folders_before_and_after_the_rename(tmp_path, monk
         ("rename", str(path)),
         *(("sync", str(folder)) for folder in (path.parent, path.parents[1], path.parents[2])),
     ]
+
+
+def test_local_syncs_many_before_they_appear_and_their_folder_once(tmp_path, monkeypatch):
+    storage = LocalStorage({}, tmp_path / "data")
+    stored(storage, b"the folders are there")
+    happened: list[str] = []
+    sync, rename = os.fsync, Path.rename
+
+    def fsync(descriptor: int) -> None:
+        sync(descriptor)
+        happened.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+
+    def renamed(self: Path, target: Path) -> Path:
+        happened.append(str(target))
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "rename", renamed)
+    files = {storage.new_location(DATASET, "a"): b"abc" for _ in range(9)}
+    storage.keep_many(files)
+    paths = [tmp_path / "data" / location for location in files]
+    assert set(happened[:9]) == {str(path.with_name(f".{path.name}.part")) for path in paths}
+    assert happened[9:] == [*map(str, paths), str(paths[0].parent)]
+
+
+def test_local_leaves_none_of_many_if_one_does_not_reach_the_disk(tmp_path, monkeypatch):
+    def fails(_: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    storage = LocalStorage({}, tmp_path / "data")
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(TooLargeError, match="no space"):
+        storage.keep_many({storage.new_location(DATASET, "a"): b"abc" for _ in range(9)})
+    assert files_under(tmp_path) == []
 
 
 def test_local_with_a_full_disk(tmp_path):
