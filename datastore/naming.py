@@ -13,6 +13,7 @@ LONGEST_NAME = 255
 """Characters that the catalog keeps of a Datafile's name."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_PLAIN = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)
 _DRIVE = re.compile(r"^[A-Za-z]:")
 
 
@@ -56,6 +57,8 @@ def _encoded(part: str) -> str:
 
 def entry_name(folder: str, name: str, datafile_id: int) -> str:
     """Where a file stands in a zip: always below its dataset's folder, whatever its name is."""
+    if _PLAIN.fullmatch(name):
+        return f"{folder}/{name}"
     plain = _CONTROL.sub("_", name).replace("\\", "/")
     plain = _DRIVE.sub(lambda found: found.group()[0] + "_", plain.lstrip("/"))
     parts = [part for part in plain.split("/") if part.strip() not in ("", ".", "..")]

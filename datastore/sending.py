@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -137,8 +138,8 @@ class Sender:
         Part of a compressed one has no Content-Range: its length is not known before.
         """
         entries = self._entries(datafiles)
-        tag = _tag([f"{compress}", *(f"{e.name}\n{e.size}\n{e.modified}" for e in entries)])
-        tag = _tag([tag, *(one.location for one in datafiles)])
+        told = [(e.name, e.size, e.modified and e.modified.timestamp()) for e in entries]
+        tag = _tag([json.dumps([compress, told, [one.location for one in datafiles]])])
         size = None if compress else zipping.length(entries)
         part = wanted.part(tag, size)
         body = zipping.stream(entries, compress=compress)

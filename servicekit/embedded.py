@@ -31,7 +31,7 @@ class Process:
 
     def __init__(self, settings_file: Path, ca_bundle: str | None = None) -> None:
         self.settings_file = settings_file
-        self.http = http_session(ca_bundle=ca_bundle)
+        self.http = http_session(ca_bundle=ca_bundle, kind=_Session)
         self._apps: dict[str, Flask] = {}
         for name in services():
             self.http.mount(f"http://{name}{SUFFIX}", WsgiAdapter(self, name))
@@ -43,6 +43,17 @@ class Process:
         return self._apps[name]
 
 
+class _Session(requests.Session):
+    """Looks for proxies and the like only where a call leaves the process."""
+
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        if str(urlsplit(url).hostname).endswith(SUFFIX):
+            return {"proxies": {}, "stream": stream, "verify": verify, "cert": cert}
+        return super().merge_environment_settings(url, proxies, stream, verify, cert)
+
+
 class WsgiAdapter(BaseAdapter):
     """A requests adapter that calls a WSGI application; bodies stream both ways."""
 
@@ -51,7 +62,9 @@ class WsgiAdapter(BaseAdapter):
         self._process = process
         self._name = name
 
-    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+    def send(
+        self, request: requests.PreparedRequest, stream: bool = False, *_: Any, **__: Any
+    ) -> requests.Response:
         """Call the application; gives back when it has begun to answer."""
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
@@ -65,20 +78,26 @@ class WsgiAdapter(BaseAdapter):
         body = _inside(inner, iter(closing))
         first = next(body, b"")
         status_line, headers = started[0]
-        raw = HTTPResponse(
-            body=_Reader(first, body, inner, closing),
-            headers=HTTPHeaderDict(headers),
-            status=int(status_line.split()[0]),
-            reason=status_line.partition(" ")[2],
-            preload_content=False,
-            decode_content=False,
-            request_method=request.method,
-        )
         response = requests.Response()
-        response.status_code = raw.status
-        response.headers = CaseInsensitiveDict(raw.headers)
-        response.raw = raw
-        response.reason = raw.reason or ""
+        response.status_code = int(status_line.split()[0])
+        response.reason = status_line.partition(" ")[2]
+        response.headers = CaseInsensitiveDict(HTTPHeaderDict(headers))
+        if stream or "Content-Encoding" in response.headers:
+            response.raw = HTTPResponse(
+                body=_Reader(first, body, inner, closing),
+                headers=HTTPHeaderDict(headers),
+                status=response.status_code,
+                reason=response.reason,
+                preload_content=False,
+                decode_content=False,
+                request_method=request.method,
+            )
+        else:
+            try:
+                response._content = b"".join([first, *body])
+                response._content_consumed = True  # type: ignore[attr-defined]
+            finally:
+                _close(inner, closing)
         response.url = request.url or ""
         response.request = request
         response.encoding = requests.utils.get_encoding_from_headers(response.headers) or "utf-8"
@@ -167,8 +186,12 @@ class _Reader(io.BufferedReader):
     def close(self) -> None:
         if not self.closed:
             super().close()
-            if callable(close := getattr(self._closing, "close", None)):
-                self._inner.run(close)
+            _close(self._inner, self._closing)
+
+
+def _close(inner: contextvars.Context, closing: Iterable[bytes]) -> None:
+    if callable(close := getattr(closing, "close", None)):
+        inner.run(close)
 
 
 def _inside(inner: contextvars.Context, body: Iterator[bytes]) -> Iterator[bytes]:

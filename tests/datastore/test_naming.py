@@ -67,6 +67,9 @@ def test_an_entry_always_stands_below_its_dataset(folder, name):
         ("/etc/passwd", "d/etc/passwd"),
         ("C:\\Windows\\x", "d/C_/Windows/x"),
         ("..", "d/datafile-7"),
+        ("a/../b-1.nxs", "d/a/b-1.nxs"),
+        (".hidden/a b", "d/.hidden/a b"),
+        ("a.nxs\n", "d/a.nxs_"),
     ],
 )
 def test_entry_names(name, entry):

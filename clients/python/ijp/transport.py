@@ -34,7 +34,12 @@ ErrorReader = Callable[[int, Mapping[str, Any]], PortalError]
 """Makes the error of an answer's status and JSON body (empty if the body is not a JSON object)."""
 
 
-def http_session(*, ca_bundle: str | None = None, connect_attempts: int = 3) -> requests.Session:
+def http_session(
+    *,
+    ca_bundle: str | None = None,
+    connect_attempts: int = 3,
+    kind: type[requests.Session] = requests.Session,
+) -> requests.Session:
     """A session that repeats calls that cannot have had an effect; certificates are verified.
 
     Args:
@@ -42,7 +47,7 @@ def http_session(*, ca_bundle: str | None = None, connect_attempts: int = 3) -> 
         connect_attempts: How often a server that does not take the connection is asked again,
             after ever longer waits of up to ten seconds.
     """
-    session = requests.Session()
+    session = kind()
     retry = Retry(
         total=None,
         connect=connect_attempts,
@@ -60,6 +65,11 @@ def http_session(*, ca_bundle: str | None = None, connect_attempts: int = 3) -> 
     if ca_bundle:
         session.verify = ca_bundle
     return session
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Leave the session in the header: without this a ``.netrc`` may replace it."""
+    return request
 
 
 class Transport:
@@ -111,6 +121,7 @@ class Transport:
                 headers=dict(headers or {}),
                 stream=stream,
                 timeout=(CONNECT_TIMEOUT_SECONDS, read_timeout_seconds),
+                auth=_as_it_is,
                 allow_redirects=False,
             )
         except _BROKEN as error:
