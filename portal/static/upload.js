@@ -14,7 +14,8 @@ const token = document.querySelector("meta[name=csrf-token]").content;
 const queue = [];
 let under_way = 0;
 let done = 0;
-let failed = 0;
+const waiting = new Set();
+const broken = new Set();
 
 const size = (bytes) => {
   const step = Math.min(3, bytes ? Math.floor(Math.log(bytes) / Math.log(1024)) : 0);
@@ -65,8 +66,8 @@ class Upload {
     under_way += 1;
     this.started = true;
     this.pieces.send().then(
-      (id) => this.ended(Boolean(id), "paused; what has arrived is kept"),
-      (error) => this.ended(false, error.message),
+      (id) => id ? this.arrived() : this.stopped("paused; what has arrived is kept"),
+      (error) => this.failed(error.message),
     );
   }
 
@@ -75,30 +76,41 @@ class Upload {
     else {
       queue.splice(queue.indexOf(this), 1);
       under_way += 1;
-      this.ended(false, "paused");
+      this.stopped("paused");
     }
   }
 
-  ended(well, why) {
+  arrived() {
+    done += 1;
+    this.bar.value = this.bar.max;
+    this.line.classList.add("file-done");
+    this.button.remove();
+    this.ended(`arrived, ${size(this.file.size)}`);
+  }
+
+  stopped(why) {
+    waiting.add(this);
+    this.say("Go on", () => this.again());
+    this.ended(why);
+  }
+
+  failed(why) {
+    broken.add(this);
+    this.line.classList.add("file-failed");
+    this.say("Try again", () => this.again());
+    this.ended(why);
+  }
+
+  ended(text) {
     under_way -= 1;
     this.started = false;
-    if (well) {
-      done += 1;
-      this.bar.value = this.bar.max;
-      this.text.textContent = `arrived, ${size(this.file.size)}`;
-      this.line.classList.add("file-done");
-      this.button.remove();
-    } else {
-      failed += 1;
-      this.text.textContent = why;
-      this.line.classList.add("file-failed");
-      this.say("Go on", () => this.again());
-    }
+    this.text.textContent = text;
     next();
   }
 
   again() {
-    failed -= 1;
+    waiting.delete(this);
+    broken.delete(this);
     this.line.classList.remove("file-failed");
     this.text.textContent = "waiting";
     this.say("Pause", () => this.pause());
@@ -110,8 +122,10 @@ class Upload {
 function next() {
   while (under_way < AT_ONCE && queue.length) queue.shift().start();
   const left = under_way + queue.length;
-  summary.textContent = [`${done} arrived`, left && `${left} to go`, failed && `${failed} did not`].filter(Boolean).join(", ");
-  if (!left && done + failed) announce(summary.textContent);
+  summary.textContent = [
+    `${done} arrived`, left && `${left} to go`, waiting.size && `${waiting.size} paused`, broken.size && `${broken.size} did not`,
+  ].filter(Boolean).join(", ");
+  if (!left && done + waiting.size + broken.size) announce(summary.textContent);
 }
 
 function tellWhatIsLeft() {

@@ -93,6 +93,7 @@ def test_an_upload_pauses_and_goes_on_after_a_reload(
     expect(page.locator("#files")).to_contain_text("16.0 MiB of 40.0 MiB", timeout=60_000)
     page.get_by_role("button", name="Pause large.png").click()
     expect(page.locator("#files")).to_contain_text("paused; what has arrived is kept")
+    expect(page.locator("#summary")).to_have_text("0 arrived, 1 paused")
     shot(page, "upload-paused")
     assert site.client("ana").datafiles(dataset) == []
     page.unroute(pieces)
