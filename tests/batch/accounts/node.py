@@ -182,12 +182,13 @@ class Node:
 
 
 class Jobs:
-    """A local engine of the portal's account on a node; several are the same queue."""
+    """A local engine on a node, of the portal's account unless told otherwise."""
 
-    def __init__(self, node: Node, **settings: Any) -> None:
+    def __init__(self, node: Node, user: str = PORTAL, **settings: Any) -> None:
         self._node = node
+        self._user = user
         self.folder = f"/var/lib/ijp-portal-{next(_numbers)}"
-        node.do("install", "-d", "-m", "700", "-o", PORTAL, "-g", PORTAL, self.folder)
+        node.do("install", "-d", "-m", "700", "-o", user, "-g", user, self.folder)
         sudo = ["/usr/bin/sudo", "-n", HELPER]
         self._settings = {"slots": 4, "grace_seconds": 1, "accounts": sudo, **settings}
 
@@ -197,7 +198,7 @@ class Jobs:
         program = str(Path(__file__).with_name("engine_in_node.py"))
         done = self._node.run(
             *("/usr/bin/python3", "-S", program),
-            user=PORTAL,
+            user=self._user,
             stdin=json.dumps(plan).encode(),
             environment={"PYTHONPATH": f"{_TOP}:{_TOP / 'clients' / 'python'}"},
             seconds=seconds,

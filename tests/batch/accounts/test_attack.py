@@ -67,7 +67,8 @@ def attacked(node):
         "owner": "mallory",
     }
     look = {"mark": str(ULID()), "argv": ["/usr/bin/python3", "-I", "-c", LOOK], "owner": "alice"}
-    first, second = jobs.run(attack, look)
+    (first,) = jobs.run(attack)
+    (second,) = jobs.run(look)
     after = node.do("sh", "-c", "cat /etc/shadow /etc/passwd; stat -c %a:%u:%g /etc/shadow")
     assert marker.exists()
     return {"first": first, "second": second, "unchanged": shadow == after}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
+import tomllib
 from collections import defaultdict
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from ulid import ULID
@@ -256,6 +259,36 @@ def test_accounts_that_cannot_be_cleaned_are_not_given_to_anybody(node):
             node.do("umount", f"/var/lib/ijp-homes/{name}/kept")
     node.do(HELPER, "tidy")
     assert set(node.left().values()) == {"free"}
+
+
+def test_the_engine_of_root_itself_needs_no_sudo(node):
+    jobs = Jobs(node, user="root", accounts=[HELPER])
+    begun = "/srv/shared/begun-by-root"
+    text = f"import os, time; open('{begun}', 'w'); print(os.getuid() > 60000, flush=True); "
+    told = jobs.run(
+        python(text + "time.sleep(60)", cancel_when=begun),
+        new("/nowhere/program", owner="bob"),
+        new("sh", "-c", "exit 4", owner="carol"),
+    )
+    assert [one["out"] for one in told] == ["True\n", "", ""]
+    assert told[0]["reason"] == "cancelled"
+    assert [one["exit_code"] for one in told[1:]] == [127, 4]
+    assert set(node.left().values()) == {"free"}
+
+
+def test_the_setting_up_that_is_documented_works(make_node):
+    """The lines for administrators, as they stand there, on a machine without any accounts."""
+    node = make_node("bare", accounts=0)
+    text = (Path(__file__).parents[3] / "docs" / "accounts.md").read_text(encoding="utf-8")
+    node.do("ln", "-s", HELPER.rpartition("/")[0], "/opt/ijp/bin")
+    command = f'{sys.executable} -c "from batch.accounts.cli import accounts; accounts()"'
+    node.write("/usr/local/sbin/ijpd", f'#!/bin/sh\nshift; exec {command} "$@"\n', 0o755)
+    done = node.run("sh", "-ec", text.split("```sh\n")[1].split("```")[0])
+    assert (done.stdout, done.returncode) == ("4 free\n", 0), done.stderr
+    setting = tomllib.loads(text.split("```toml\n")[1].split("```")[0])
+    jobs = Jobs(node, **setting["portal"]["engine_settings"])
+    (told,) = jobs.run(python("import os; print(os.environ['USER'])"))
+    assert told["out"].startswith("ijpjob")
 
 
 def test_without_a_helper_that_may_be_run_jobs_wait_and_say_why(node):
