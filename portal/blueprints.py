@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from portal.api import capsule, data, jobs, nodes, session
+from portal.api import alterations, batches, capsule, data, jobs, nodes, session, sweeps
 from portal.api.blueprint import ApiBlueprint
 from portal.views import (
     admin,
+    batch,
     classic,
     dataset,
     files,
@@ -19,7 +20,7 @@ from portal.views import (
     pieces,
     run,
 )
-from portal.views import jobs as jobs_pages
+from portal.views import alterations as jobs_pages
 
 
 def api() -> list[ApiBlueprint]:
@@ -28,6 +29,9 @@ def api() -> list[ApiBlueprint]:
         session.blueprint,
         data.blueprint,
         jobs.blueprint,
+        sweeps.blueprint,
+        batches.blueprint,
+        alterations.blueprint,
         nodes.blueprint,
         capsule.blueprint,
     ]
@@ -37,6 +41,7 @@ def pages() -> list[Blueprint]:
     """The pages, and the interfaces beside ``/api/v1``."""
     return [
         admin.blueprint,
+        batch.blueprint,
         classic.blueprint,
         dataset.blueprint,
         files.blueprint,

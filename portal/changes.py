@@ -22,12 +22,14 @@ class Change:
     Attributes:
         event: A line for its history; None for changes that nobody needs to read of.
         only_from: The states in which the change applies; a job in another one is left alone.
+        attempt: Which attempt it is of; a job that is tried again meanwhile is left alone.
     """
 
     job_id: int
     values: dict[str, Any]
     event: str | None = None
     only_from: tuple[State, ...] = field(default=())
+    attempt: int | None = None
 
 
 def apply(database: Engine, changes: Iterable[Change]) -> None:
@@ -45,6 +47,8 @@ def _apply(transaction: Session, change: Change) -> dict[str, Any] | None:
     statement = update(JobRow).where(JobRow.id == change.job_id, UNFINISHED)
     if change.only_from:
         statement = statement.where(JobRow.state.in_(change.only_from))
+    if change.attempt is not None:
+        statement = statement.where(JobRow.attempt == change.attempt)
     statement = statement.values(**change.values).returning(JobRow.state)
     state = transaction.execute(statement).scalar()
     if state is None or change.event is None:

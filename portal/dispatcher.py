@@ -17,9 +17,10 @@ from sqlalchemy import exists, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from batch.engine import Capability
+from portal.altering import Altering
 from portal.following import Following
 from portal.lease import Leadership
-from portal.model import UNFINISHED, JobRow
+from portal.model import IS_GRANTED, UNFINISHED, Alteration, JobRow
 from portal.provenance_record import ProvenanceRecord
 from portal.services import Services
 from portal.settling import Settling
@@ -40,8 +41,9 @@ _TO_DO = select(
     exists().where(UNFINISHED, JobRow.state == State.STAGING.value),
     exists().where(UNFINISHED, JobRow.wanted.is_not(None)),
     exists().where(UNFINISHED, JobRow.ended_at.is_not(None)),
+    exists(select(Alteration.id).where(IS_GRANTED)),
 )
-"""Whether jobs are to be started, users want something, and jobs have ended."""
+"""Whether jobs are to be started, users want something, jobs have ended, and are to be altered."""
 
 
 class Dispatcher:
@@ -52,6 +54,7 @@ class Dispatcher:
         self._services = services
         self._wake = wake
         self._starting = Starting(services)
+        self._altering = Altering(services)
         self._following = Following(services)
         self._settling = Settling(services, record)
         self._lease = Leadership(services.database, "dispatcher", LEASE)
@@ -101,7 +104,9 @@ class Dispatcher:
     def _act(self) -> None:
         """One round; cheap when there is nothing to do."""
         with self._services.database.connect() as connection:
-            staging, wanted, ended = connection.execute(_TO_DO).one()
+            staging, wanted, ended, granted = connection.execute(_TO_DO).one()
+        if granted:
+            self._altering.do_granted()
         if staging and self._starting.start_some():
             # the next few at once, after a look at what users want
             self._wake.set()

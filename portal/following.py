@@ -16,6 +16,7 @@ from batch.engine import EngineState, JobStatus
 from ijp.errors import ConflictError, EngineError, NotFoundError, PortalError
 from portal import changes, checkpoints
 from portal.changes import Change
+from portal.failure import Failure, of_status
 from portal.model import UNFINISHED, JobRow
 from portal.moments import now
 from portal.services import Services
@@ -98,11 +99,11 @@ class Following:
         try:
             verbs[wanted](row.batch_id or "")
         except (NotFoundError, ConflictError) as error:
-            return Change(row.id, {"wanted": None}, f"{wanted}: {error.message}")
+            return _done(row, f"{wanted}: {error.message}")
         except PortalError as error:
             log.warning("job %s: %s: %s", row.id, wanted, error.message)
             return Change(row.id, {})
-        return Change(row.id, {"wanted": None}, f"{wanted}: told the batch system")
+        return _done(row, f"{wanted}: told the batch system")
 
     def _rows(self) -> Sequence[JobRow]:
         query = select(JobRow).where(
@@ -142,17 +143,18 @@ def changed(
         values |= _used(status)
     if _same(row, values):
         return None
-    return Change(row.id, values, None if row.state == state else reason)
+    return Change(row.id, values, None if row.state == state else reason, attempt=row.attempt)
 
 
 def _missing(row: JobRow, moment: datetime, lost_after: timedelta) -> Change | None:
     if row.missing_since is None:
         values = {"state": State.UNKNOWN, "reason": MISSING, "missing_since": moment}
-        return Change(row.id, values, MISSING)
+        return Change(row.id, values, MISSING, attempt=row.attempt)
     if moment - row.missing_since < lost_after:
         return None
     values = {"ended_at": moment, "failure": LOST, "reason": ENDED, "token_ends_at": moment}
-    return Change(row.id, values, LOST)
+    values["failure_kind"] = Failure.LOST
+    return Change(row.id, values, LOST, attempt=row.attempt)
 
 
 def _ended(row: JobRow, status: JobStatus, moment: datetime, grace: timedelta) -> Change:
@@ -163,6 +165,7 @@ def _ended(row: JobRow, status: JobStatus, moment: datetime, grace: timedelta) -
         "exit_code": status.exit_code,
         "signal": status.signal,
         "failure": why_ended(status)[:1000],
+        "failure_kind": of_status(status, row.resources.get("memoryMiB")) or "",
         "reason": ENDED,
         "started_at": status.started or row.started_at,
         "node": status.node or row.node,
@@ -170,11 +173,17 @@ def _ended(row: JobRow, status: JobStatus, moment: datetime, grace: timedelta) -
         "missing_since": None,
         "wanted": None,
     }
-    return Change(row.id, values | _used(status), "the program has ended")
+    return Change(row.id, values | _used(status), "the program has ended", attempt=row.attempt)
 
 
 def _silent(row: JobRow) -> Change:
-    return Change(row.id, {"state": State.UNKNOWN, "reason": SILENT}, SILENT)
+    values = {"state": State.UNKNOWN, "reason": SILENT}
+    return Change(row.id, values, SILENT, attempt=row.attempt)
+
+
+def _done(row: JobRow, event: str) -> Change:
+    """That what the user wanted has been asked for, or cannot be."""
+    return Change(row.id, {"wanted": None}, event, attempt=row.attempt)
 
 
 def _used(status: JobStatus) -> dict[str, Any]:

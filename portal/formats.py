@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from flask import Flask
 
@@ -117,7 +118,7 @@ def _overwritten(line: str) -> str:
     return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", "".join(left))
 
 
-def resource(name: str, value: float) -> str:
+def resource(name: str, value: Any) -> str:
     """A limit of a job in words; of one that is not known here, its name and value."""
     if name == "cores":
         return count(int(value), "core")
@@ -125,6 +126,8 @@ def resource(name: str, value: float) -> str:
         return f"{size(int(value) * 1024**2)} of memory"
     if name == "wallMinutes":
         return f"{duration(60 * value)} of time"
+    if name == "queue":
+        return f"queue {value}"
     if name == "cpuMinutes":
         return f"{duration(60 * value)} of computing"
     return f"{name} {value}"

@@ -15,9 +15,13 @@ JOB_FILE = "job.json"
 WORK = "work"
 
 
-def of(work_folder: Path, public_id: str) -> Path:
-    """Where a job's folder is; folders are spread, so that no directory has too many."""
-    return work_folder / "jobs" / public_id[-2:] / public_id
+def of(work_folder: Path, mark: str) -> Path:
+    """Where an attempt's folder is; folders are spread, so that no directory has too many.
+
+    Args:
+        mark: Of the attempt; that of a job's first is its public id.
+    """
+    return work_folder / "jobs" / mark[-2:] / mark
 
 
 def prepare(folder: Path, content: Mapping[str, Any]) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from portal.states import State
+from portal.failure import Failure
+from portal.states import RETRIED, State
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,11 @@ class JobRecord:
         command: The program and its arguments, as they were or will be started.
         arguments: Without the program and what the portal appends.
         wanted: What the user asked for and is not done yet: cancel, hold, release; or None.
+        sweep_id: The sweep that it is an element of; None for a job of its own.
+        attempt: Which try this is, from 1.
+        failure: Why it failed, as a word; None if it has not, or nobody knows.
+        current_mark: Of a later attempt; "" for the first.
+        recorded: Its provenance is in the catalog, or there is none to be.
     """
 
     id: int
@@ -47,6 +53,16 @@ class JobRecord:
     node: str | None = None
     provenance_id: int | None = None
     resources: Mapping[str, Any] = field(default_factory=dict)
+    sweep_id: int | None = None
+    attempt: int = 1
+    failure: Failure | None = None
+    current_mark: str = ""
+    recorded: bool = True
+
+    @property
+    def mark(self) -> str:
+        """Of the present attempt: what its folder is called."""
+        return self.current_mark or self.public_id
 
     @property
     def application_version(self) -> str:
@@ -67,6 +83,16 @@ class JobRecord:
     def can_delete(self) -> bool:
         """Whether it may be deleted."""
         return self.is_final
+
+    @property
+    def can_retry(self) -> bool:
+        """Whether it may be tried again in place."""
+        return self.state in RETRIED and self.recorded
+
+    @property
+    def can_hold(self) -> bool:
+        """Whether it waits, so that it can be kept from starting."""
+        return self.state in (State.STAGING, State.QUEUED) and self.wanted is None
 
     @property
     def duration(self) -> timedelta | None:
@@ -93,6 +119,28 @@ class JobDetails:
     outputs: tuple[int, ...]
     augmented: tuple[int, ...]
     events: tuple[Event, ...]
+    attempts: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How an earlier attempt went, as ``JobRecord`` says of the present one."""
+
+    number: int
+    mark: str
+    state: State
+    reason: str
+    failure: Failure | None
+    resources: Mapping[str, Any]
+    started_at: datetime | None
+    ended_at: datetime | None
+    exit_code: int | None
+    signal: int | None
+    peak_memory_bytes: int | None
+    cpu_seconds: float | None
+    node: str | None
+    provenance_id: int | None
+    output_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -112,6 +160,8 @@ class JobFilter:
         text: Anywhere in the name, the job type or the public id, in any case.
         everybody: All users' jobs; for admins only.
         submitted_since: Not those that were submitted before.
+        sweep_id: Only elements of this sweep.
+        failure: Only those that failed so.
     """
 
     states: tuple[State, ...] = ()
@@ -120,6 +170,8 @@ class JobFilter:
     user_name: str | None = None
     everybody: bool = False
     submitted_since: datetime | None = None
+    sweep_id: int | None = None
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What users do with jobs: plan, submit, list, follow, cancel, delete, repeat.
+"""What users do with jobs: plan, submit, list, follow, cancel, delete, repeat, try again.
 
 Nothing here starts a program: a submitted job is a row, which the dispatcher takes up.
 """
@@ -7,27 +7,29 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
-from sqlalchemy import Engine, Select, func, select, update
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from batch.engine import BatchEngine, Capability
-from ijp.errors import ConflictError, NotAuthorizedError, NotFoundError, NotImplementedHereError
-from ijp.query import like_escaped
+from batch.engine import BatchEngine
+from ijp.errors import NotFoundError, PortalError
 from jobdefs.store import DefinitionStore
-from portal import audit, job_folder, planning, submitting
-from portal.job_record import Event, JobDetails, JobFilter, JobPage, JobRecord
-from portal.model import UNFINISHED, JobEvent, JobOutput, JobRead, JobRow
-from portal.moments import now
+from portal import job_actions, planning, retrying, submitting
+from portal.job_actions import Action, Done
+from portal.job_record import Attempt, Event, JobDetails, JobFilter, JobPage, JobRecord
+from portal.job_rows import attempt_of, filtered, number_of, record_of, row_of, whose
+from portal.model import JobAttempt, JobEvent, JobOutput, JobRead, JobRow
 from portal.planning import Preview, Request
 from portal.sessions import Sessions, User
 from portal.settings import PortalSettings
-from portal.states import FINAL, State
+from portal.states import State
 from servicekit.database import writing
 
 __all__ = ["Jobs", "Preview", "Request"]
+_TOGETHER = 500
 
 
 class Jobs:
@@ -49,6 +51,10 @@ class Jobs:
         self._sessions = sessions
         self._engine = engine
         self._wake = wake
+
+    def wake(self) -> None:
+        """Tell a dispatcher of this process that there is work."""
+        self._wake()
 
     def preview(self, user: User, request: Request) -> Preview:
         """Say what a request would do, for the form that follows the selection.
@@ -74,15 +80,18 @@ class Jobs:
         """
         key = request.key or secrets.token_hex(16)
         with Session(self._database) as transaction:
-            rows = submitting.earlier(transaction, user.name, key, request)
+            rows = submitting.earlier(transaction, user.name, key, submitting.content_hash(request))
             if rows is not None:
                 return [self._record(row) for row in rows]
         plan = planning.plan(self._definitions.current(), user, request)
         plan.require_ready()
+        return self.store(user, submitting.act_of(plan, key))
+
+    def store(self, user: User, act: submitting.Act) -> list[JobRecord]:
+        """Accept what is checked already; raises as ``submit``."""
         with Session(writing(self._database)) as transaction, transaction.begin():
-            rows = submitting.store(
-                transaction, self._settings, self._sessions.kept, user, plan, key
-            )
+            kept = self._sessions.kept
+            rows = submitting.store(transaction, self._settings, kept, user, act)
             records = [self._record(row) for row in rows]
         self._wake()
         return records
@@ -98,7 +107,7 @@ class Jobs:
         Raises:
             NotAuthorizedError: Other users' jobs are for admins.
         """
-        query = _filtered(self._visible(user, which), which)
+        query = filtered(select(JobRow), which, whose(user, which))
         if after is not None:
             query = query.where(JobRow.id < after)
         with Session(self._database) as transaction:
@@ -111,15 +120,29 @@ class Jobs:
         with Session(self._database) as transaction:
             return submitting.unfinished(transaction, user.name)
 
-    def get(self, user: User, reference: int | str) -> JobRecord:
-        """One job by its number or public id."""
+    def get(self, user: User, reference: int | str, attempt: int | None = None) -> JobRecord:
+        """One job by its number or public id.
+
+        Args:
+            attempt: An earlier one, whose outputs are wanted; None: the present.
+
+        Raises:
+            NotFoundError: There is no such job, or no such attempt of it.
+        """
         with Session(self._database) as transaction:
-            return self._record(self._row(transaction, user, reference))
+            row = row_of(transaction, user, reference)
+            record = self._record(row)
+            if attempt in (None, row.attempt):
+                return record
+            earlier = transaction.get(JobAttempt, (row.id, attempt))
+            if earlier is None:
+                raise NotFoundError(f"job {row.id} has no attempt {attempt}")
+            return replace(record, current_mark=earlier.mark)
 
     def details(self, user: User, reference: int | str) -> JobDetails:
         """One job with its inputs, outputs and history."""
         with Session(self._database) as transaction:
-            row = self._row(transaction, user, reference)
+            row = row_of(transaction, user, reference)
             events = transaction.scalars(
                 select(JobEvent).where(JobEvent.job_id == row.id).order_by(JobEvent.id)
             )
@@ -135,37 +158,17 @@ class Jobs:
                 outputs=tuple(one.dataset_id for one in outputs if one.created),
                 augmented=tuple(one.dataset_id for one in outputs if not one.created),
                 events=tuple(Event(one.at, State(one.state), one.text) for one in events),
+                attempts=_attempts(transaction, row),
             )
 
     def cancel(self, user: User, reference: int | str) -> JobRecord:
         """Have a job end; one that has ended already stays as it is."""
         with Session(writing(self._database)) as transaction, transaction.begin():
-            row = self._row(transaction, user, reference)
-            if not _is_over(row):
-                audit.record(transaction, user.name, "cancel", f"job {row.id}", row.user_name)
-                self._cancel(transaction, row)
+            row = row_of(transaction, user, reference)
+            job_actions.cancel(transaction, user, row)
             record = self._record(row)
         self._wake()
         return record
-
-    def _cancel(self, transaction: Session, row: JobRow) -> None:
-        """End a job that no engine can know yet; have the dispatcher end any other."""
-        never_tried = (
-            update(JobRow)
-            .where(
-                JobRow.id == row.id, JobRow.state == State.STAGING, JobRow.attempted_at.is_(None)
-            )
-            .values(state=State.CANCELLED, reason="cancelled before it started", ended_at=now())
-            .values(cancelled=True, recorded=True, wanted=None)
-        )
-        if transaction.execute(never_tried).rowcount:  # type: ignore[attr-defined]
-            submitting.add_event(
-                transaction, row.id, State.CANCELLED, "cancelled before it started"
-            )
-        else:
-            row.wanted, row.cancelled = "cancel", True
-        transaction.flush()
-        transaction.refresh(row)
 
     def hold(self, user: User, reference: int | str) -> JobRecord:
         """Keep a waiting job from starting.
@@ -174,35 +177,17 @@ class Jobs:
             ConflictError: It does not wait.
             NotImplementedHereError: The engine cannot.
         """
-        waiting = (State.STAGING, State.QUEUED, State.HELD)
-        return self._ask(user, reference, "hold", Capability.HOLD, waiting)
+        return self._move(user, reference, Action.HOLD)
 
     def release(self, user: User, reference: int | str) -> JobRecord:
-        """Let a held job go on.
+        """Let a held job go on; raises as ``hold``."""
+        return self._move(user, reference, Action.RELEASE)
 
-        Raises:
-            ConflictError: It is not held.
-            NotImplementedHereError: The engine cannot.
-        """
-        waiting = (State.STAGING, State.QUEUED, State.HELD)
-        return self._ask(user, reference, "release", Capability.RELEASE, waiting)
-
-    def _ask(
-        self,
-        user: User,
-        reference: int | str,
-        wanted: str,
-        capability: Capability,
-        states: tuple[State, ...],
-    ) -> JobRecord:
-        if capability not in self._engine.capabilities:
-            raise NotImplementedHereError(f"the batch system here cannot {wanted} jobs")
+    def _move(self, user: User, reference: int | str, action: Action) -> JobRecord:
+        job_actions.require(self._engine, action)
         with Session(writing(self._database)) as transaction, transaction.begin():
-            row = self._row(transaction, user, reference)
-            if row.state not in states or row.wanted == "cancel":
-                raise ConflictError(f"job {row.id} is {row.state} and cannot be put on {wanted}")
-            row.wanted = wanted
-            audit.record(transaction, user.name, wanted, f"job {row.id}", row.user_name)
+            row = row_of(transaction, user, reference)
+            job_actions.move(transaction, user, row, action)
             record = self._record(row)
         self._wake()
         return record
@@ -214,15 +199,115 @@ class Jobs:
             ConflictError: It has not ended.
         """
         with Session(writing(self._database)) as transaction, transaction.begin():
-            row = self._row(transaction, user, reference)
-            if row.state not in FINAL:
-                raise ConflictError(f"job {row.id} is {row.state}; cancel it before deleting it")
-            if not row.recorded:
-                raise ConflictError(f"the provenance of job {row.id} is not recorded yet")
-            audit.record(transaction, user.name, "delete", f"job {row.id}", row.user_name)
-            folder = job_folder.of(self._settings.work_folder, row.public_id)
-            transaction.delete(row)
-        shutil.rmtree(folder, ignore_errors=True)
+            row = row_of(transaction, user, reference)
+            folders = job_actions.delete(transaction, user, row, self._settings)
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def each(self, user: User, action: Action, references: Sequence[str]) -> list[Done]:
+        """Do something to many jobs; what does not go for one does not stop the others.
+
+        Raises:
+            NotImplementedHereError: The engine cannot.
+            TooLargeError: Nothing is tried again, as it would be more jobs than the user may have.
+        """
+        job_actions.require(self._engine, action)
+        if action is Action.RETRY:
+            return self.retry(user, references)
+        done = []
+        if action is Action.REPEAT:
+            done = [self._repeat_one(user, reference) for reference in references]
+        else:
+            for start in range(0, len(references), _TOGETHER):
+                done += self._some(user, action, references[start : start + _TOGETHER])
+        self._wake()
+        return done
+
+    def _repeat_one(self, user: User, reference: str) -> Done:
+        try:
+            (made,) = self.repeat(user, reference)
+        except PortalError as error:
+            return Done(reference, number_of(reference), error=error)
+        return Done(reference, number_of(reference), made=made.id)
+
+    def _some(self, user: User, action: Action, references: Sequence[str]) -> list[Done]:
+        done: list[Done] = []
+        folders: list[Path] = []
+        with Session(writing(self._database)) as transaction, transaction.begin():
+            for reference, row in self._rows(transaction, user, references).items():
+                try:
+                    if row is None:
+                        raise NotFoundError(f"there is no job {reference} of yours")
+                    job_id: int = row.id
+                    if action is Action.DELETE:
+                        folders += job_actions.delete(transaction, user, row, self._settings)
+                        done.append(Done(reference, job_id))
+                        continue
+                    if action is Action.CANCEL:
+                        job_actions.cancel(transaction, user, row)
+                    else:
+                        job_actions.move(transaction, user, row, action)
+                    done.append(Done(reference, job_id, State(row.state)))
+                except PortalError as error:
+                    state = State(row.state) if row else None
+                    done.append(Done(reference, row.id if row else None, state, error))
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        return done
+
+    def _rows(
+        self, transaction: Session, user: User, references: Sequence[str]
+    ) -> dict[str, JobRow | None]:
+        """Jobs by reference, with their inputs; None for what is not there, or not the user's."""
+        numbers = {one: number for one in references if (number := number_of(one)) is not None}
+        found: dict[int, JobRow] = {}
+        wanted = list(set(numbers.values()))
+        for start in range(0, len(wanted), _TOGETHER):
+            query = select(JobRow).where(JobRow.id.in_(wanted[start : start + _TOGETHER]))
+            rows = transaction.scalars(query.options(*retrying.WITH_INPUTS)).all()
+            found |= {row.id: row for row in rows if row.user_name == user.name or user.is_admin}
+        answer: dict[str, JobRow | None] = {}
+        for one in dict.fromkeys(references):
+            if one in numbers:
+                answer[one] = found.get(numbers[one])
+                continue
+            try:
+                answer[one] = row_of(transaction, user, one)
+            except NotFoundError:
+                answer[one] = None
+        return answer
+
+    def plan_retry(
+        self, user: User, references: Sequence[str], *, more: bool = True
+    ) -> retrying.RetryPlan:
+        """Say what trying jobs again would do; nothing is done.
+
+        Args:
+            more: Twice the memory or time for those that ran out of it.
+        """
+        with Session(self._database) as transaction:
+            rows = self._rows(transaction, user, references)
+            transaction.expunge_all()
+        definitions = self._definitions.current()
+        return retrying.plan(user, self._settings, definitions, rows, more=more)
+
+    def retry(self, user: User, references: Sequence[str], *, more: bool = True) -> list[Done]:
+        """Try failed or cancelled jobs again in place; what cannot be is told, job by job.
+
+        Raises:
+            TooLargeError: They would be more jobs than the user may have; none is tried.
+        """
+        plan = self.plan_retry(user, references, more=more)
+        with Session(writing(self._database)) as transaction, transaction.begin():
+            kept = self._sessions.kept
+            answers = retrying.perform(transaction, self._settings, kept, user, plan)
+        self._wake()
+        done = []
+        for one in plan.retries:
+            job_id = one.row.id if one.row else None
+            error = one.error or answers.get(job_id or 0)
+            done.append(Done(one.reference, job_id, None if error else State.STAGING, error))
+        return done
 
     def repeat(self, user: User, reference: int | str, key: str | None = None) -> list[JobRecord]:
         """Submit a job again with the same inputs, options and arguments.
@@ -235,7 +320,7 @@ class Jobs:
     def request_of(self, user: User, reference: int | str, key: str | None = None) -> Request:
         """The request that would repeat a job, to fill a form with."""
         with Session(self._database) as transaction:
-            row = self._row(transaction, user, reference)
+            row = row_of(transaction, user, reference)
             return Request(
                 job_type=row.job_type,
                 dataset_ids=tuple(row.dataset_ids),
@@ -248,88 +333,12 @@ class Jobs:
                 name=row.name,
             )
 
-    def _visible(self, user: User, which: JobFilter) -> Select[JobRow]:
-        foreign = which.everybody or which.user_name not in (None, user.name)
-        if foreign and not user.is_admin:
-            raise NotAuthorizedError("other users' jobs are for administrators")
-        query = select(JobRow)
-        if which.everybody and which.user_name is None:
-            return query
-        return query.where(JobRow.user_name == (which.user_name or user.name))
-
-    def _row(self, transaction: Session, user: User, reference: int | str) -> JobRow:
-        """One job; a foreign one and none are not told apart."""
-        row = transaction.scalar(select(JobRow).where(_referred(reference)))
-        if row is None or not (row.user_name == user.name or user.is_admin):
-            raise NotFoundError(f"there is no job {reference} of yours")
-        return row
-
     def _record(self, row: JobRow) -> JobRecord:
         return record_of(row, self._settings)
 
 
-def record_of(row: JobRow, settings: PortalSettings) -> JobRecord:
-    """A job as pages and interfaces show it."""
-    arguments = (*row.arguments, *planning.appended(settings, row.wants, row.id))
-    fields: dict[str, Any] = {name: getattr(row, name) for name in _SAME}
-    return JobRecord(
-        **fields,
-        state=State(row.state),
-        command=(*row.program, *arguments),
-        arguments=tuple(row.arguments),
-    )
-
-
-_SAME = [
-    "id",
-    "public_id",
-    "name",
-    "job_type",
-    "job_type_version",
-    "user_name",
-    "reason",
-    "submitted_at",
-    "options",
-    "investigation_id",
-    "wanted",
-    "progress",
-    "progress_message",
-    "started_at",
-    "ended_at",
-    "exit_code",
-    "signal",
-    "cpu_seconds",
-    "peak_memory_bytes",
-    "node",
-    "provenance_id",
-    "resources",
-]
-
-
-def _is_over(row: JobRow) -> bool:
-    return row.state in FINAL or row.ended_at is not None
-
-
-def _referred(reference: int | str) -> Any:
-    text = str(reference)
-    if text.isascii() and text.isdigit() and len(text) < 19:
-        return JobRow.id == int(text)
-    return JobRow.public_id == text[:26]
-
-
-def _filtered(query: Select[JobRow], which: JobFilter) -> Select[JobRow]:
-    if which.states:
-        query = query.where(JobRow.state.in_(which.states))
-        if not FINAL & set(which.states):
-            query = query.where(UNFINISHED)
-    if which.submitted_since is not None:
-        query = query.where(JobRow.submitted_at >= which.submitted_since)
-    if which.job_type:
-        query = query.where(JobRow.job_type == which.job_type)
-    if which.text:
-        pattern = f"%{like_escaped(which.text.lower())}%"
-        # joined, so that case is dealt with once a row
-        searched = JobRow.name + "\n" + JobRow.job_type + "\n" + JobRow.public_id
-        searched = searched + "\n" + JobRow.reason
-        query = query.where(func.lower(searched).like(pattern, escape="!"))
-    return query
+def _attempts(transaction: Session, row: JobRow) -> tuple[Attempt, ...]:
+    if row.attempt == 1:
+        return ()
+    query = select(JobAttempt).where(JobAttempt.job_id == row.id).order_by(JobAttempt.number)
+    return tuple(attempt_of(one) for one in transaction.scalars(query))

@@ -40,6 +40,8 @@ _FINAL = ", ".join(f"'{state}'" for state in sorted(FINAL))
 UNFINISHED = text(f"state NOT IN ({_FINAL})")
 """Of unfinished jobs; literal text, so that the partial index is found to fit."""
 UNRECORDED = text("NOT recorded")
+IS_GRANTED = text("state = 'granted'")
+IS_PENDING = text("state = 'pending'")
 
 
 class Base(DeclarativeBase):
@@ -98,22 +100,40 @@ class DraftRow(Base):
 
 
 class Submission(Base):
-    """One act of submitting; the same key by the same user is the same act."""
+    """One act of submitting; the same key by the same user is the same act.
+
+    One that became several jobs is a sweep.
+
+    Attributes:
+        size: How many jobs it became; some may be deleted by now.
+    """
 
     __tablename__ = "submission"
-    __table_args__ = (UniqueConstraint("user_name", "key"),)
+    __table_args__ = (
+        UniqueConstraint("user_name", "key"),
+        Index("ix_submission_user_name_id", "user_name", "id"),
+        Index("ix_submission_user_name_job_type_id", "user_name", "job_type", "id"),
+        Index("ix_submission_user_name_created_at", "user_name", "created_at"),
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     user_name: Mapped[str] = mapped_column(String(255))
     key: Mapped[str] = mapped_column(String(100))
     content_hash: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
+    name: Mapped[str] = mapped_column(String(255), server_default=text("''"))
+    job_type: Mapped[str] = mapped_column(String(255), server_default=text("''"))
+    size: Mapped[int] = mapped_column(server_default="1")
 
 
 class JobRow(Base):
-    """A job, from the moment it was accepted; ``public_id`` is also its mark at the engine.
+    """A job, from the moment it was accepted.
 
     Attributes:
+        sweep_id: Its submission, if that became several jobs.
+        attempt: Which try this is, from 1; those before are in ``JobAttempt``.
+        retry_mark: The mark of a later attempt at the engine; that of the first is ``public_id``.
+        failure_kind: Of a job that has failed, a ``portal.failure.Failure``; else "".
         attempted_at: When its start was first tried; set before the engine is asked, so that
             after a crash the engine is asked whether it has the mark.
         wants: What the portal appends to the arguments, such as ``ijpUrl``.
@@ -137,6 +157,9 @@ class JobRow(Base):
         CheckConstraint("wanted IN ('cancel', 'hold', 'release')", name="wanted"),
         CheckConstraint("progress >= 0 AND progress <= 1", name="progress"),
         Index("ix_job_user_name_id", "user_name", "id"),
+        Index("ix_job_user_name_state_submission_id", "user_name", "state", "submission_id"),
+        Index("ix_job_submission_id_state", "submission_id", "state"),
+        Index("ix_job_retry_mark", "retry_mark", unique=True),
         Index("ix_job_unfinished", "id", sqlite_where=UNFINISHED, postgresql_where=UNFINISHED),
         Index("ix_job_unrecorded", "id", sqlite_where=UNRECORDED, postgresql_where=UNRECORDED),
         Index(
@@ -151,7 +174,8 @@ class JobRow(Base):
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     public_id: Mapped[str] = mapped_column(String(26), unique=True)
-    submission_id: Mapped[int] = mapped_column(ForeignKey("submission.id"), index=True)
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submission.id"))
+    sweep_id: Mapped[int | None] = mapped_column(BigInteger)
     user_name: Mapped[str] = mapped_column(String(255))
     catalog_session_id: Mapped[int | None] = mapped_column(
         ForeignKey("catalog_session.id", ondelete="SET NULL")
@@ -193,6 +217,72 @@ class JobRow(Base):
     provenance_id: Mapped[int | None] = mapped_column(BigInteger)
     token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     token_ends_at: Mapped[datetime | None]
+    attempt: Mapped[int] = mapped_column(server_default="1")
+    retry_mark: Mapped[str | None] = mapped_column(String(26))
+    failure_kind: Mapped[str] = mapped_column(String(20), server_default=text("''"))
+
+    @property
+    def mark(self) -> str:
+        """Of the present attempt: at the engine, in the provenance, and of its folder."""
+        return self.retry_mark or self.public_id
+
+
+class JobAttempt(Base):
+    """How an earlier attempt of a job went that was tried again.
+
+    Attributes:
+        output_ids: Datasets that it made and left complete.
+    """
+
+    __tablename__ = "job_attempt"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    mark: Mapped[str] = mapped_column(String(26), unique=True)
+    state: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str] = mapped_column(String(1000))
+    failure_kind: Mapped[str] = mapped_column(String(20))
+    resources: Mapped[dict[str, Any]]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    exit_code: Mapped[int | None]
+    signal: Mapped[int | None]
+    cpu_seconds: Mapped[float | None]
+    peak_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    node: Mapped[str | None] = mapped_column(String(255))
+    batch_id: Mapped[str | None] = mapped_column(String(255))
+    provenance_id: Mapped[int | None] = mapped_column(BigInteger)
+    output_ids: Mapped[list[int]]
+
+
+class Alteration(Base):
+    """A request for other limits of a job that waits.
+
+    Attributes:
+        state: ``pending`` until an administrator decides; ``granted`` until the dispatcher has
+            carried it out; then ``done``, ``refused`` or ``failed``.
+        answer: Why it was refused, or could not be done.
+    """
+
+    __tablename__ = "alteration"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('pending', 'granted', 'refused', 'done', 'failed')", name="state"
+        ),
+        Index("ix_alteration_granted", "id", sqlite_where=IS_GRANTED, postgresql_where=IS_GRANTED),
+        Index("ix_alteration_pending", "id", sqlite_where=IS_PENDING, postgresql_where=IS_PENDING),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), index=True)
+    user_name: Mapped[str] = mapped_column(String(255), index=True)
+    asked_at: Mapped[datetime]
+    changes: Mapped[dict[str, Any]]
+    note: Mapped[str] = mapped_column(String(1000))
+    state: Mapped[str] = mapped_column(String(10))
+    decided_by: Mapped[str | None] = mapped_column(String(255))
+    decided_at: Mapped[datetime | None]
+    answer: Mapped[str] = mapped_column(String(1000))
 
 
 class JobEvent(Base):

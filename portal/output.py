@@ -42,7 +42,7 @@ def path_of(settings: PortalSettings, job: JobRecord, stream: str) -> Path:
     """
     if stream not in _FILES:
         raise NotFoundError(f"a job has the outputs out and err, not {stream[:20]!r}")
-    return job_folder.of(settings.work_folder, job.public_id) / _FILES[stream]
+    return job_folder.of(settings.work_folder, job.mark) / _FILES[stream]
 
 
 def part(

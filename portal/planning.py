@@ -170,12 +170,12 @@ def plan(definitions: Definitions, user: User, request: Request) -> Plan:
         NotAuthorizedError: The job type is not for this user.
         ConflictError: The job type has changed since the form was made.
     """
-    job_type = _job_type(definitions, user, request)
+    job_type = job_type_of(definitions, user, request)
     selection = Selection(_each_once(request.dataset_ids), _each_once(request.datafile_ids))
     selected = selecting.look_up(user.catalog, selection).require_all()
     fit = form.runs(job_type, selected.dataset_types, selected.datafile_dataset_types)
     faults: dict[str, list[str]] = {} if fit.fits else {"inputs": [fit.reason]}
-    quantities = _quantities(definitions, user, job_type, selected)
+    quantities = quantities_of(definitions, user, job_type, selected)
     named = [quantities[id] for id in selection.dataset_ids] if quantities else []
     choices = _collect(faults, Choices(), lambda: _choices(job_type, request, named))
     planned: list[Inputs] | Question | None = None
@@ -207,7 +207,15 @@ def _origin(dataset: Entity) -> int:
     return int((dataset.get("investigation") or {}).get("id", 0))
 
 
-def _job_type(definitions: Definitions, user: User, request: Request) -> JobType:
+def job_type_of(definitions: Definitions, user: User, request: Request) -> JobType:
+    """The job type that a request names.
+
+    Raises:
+        NotFoundError: There is none.
+        NotAuthorizedError: It is not for this user.
+        NotImplementedHereError: It is an interactive one.
+        ConflictError: It has changed since the form was made.
+    """
     job_type = definitions.job_types.get(request.job_type)
     if job_type is None:
         raise NotFoundError(f"there is no job type {request.job_type!r}")
@@ -224,7 +232,7 @@ def _job_type(definitions: Definitions, user: User, request: Request) -> JobType
     return job_type
 
 
-def _quantities(
+def quantities_of(
     definitions: Definitions, user: User, job_type: JobType, selected: Selected
 ) -> Mapping[int, Mapping[str, Any]]:
     """What the conditions are about; not asked for where there are no conditions."""

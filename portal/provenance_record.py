@@ -104,7 +104,7 @@ class ProvenanceRecord:
         datasets = _existing(session, "Dataset", traces.input_datasets)
         datafiles = _existing(session, "Datafile", traces.input_datafiles)
         facility = self._facility(session, job, [*outputs, *datasets])
-        mark = {"type": {"id": _parameter_type(session, facility)}, "stringValue": job.public_id}
+        mark = {"type": {"id": _parameter_type(session, facility)}, "stringValue": job.mark}
         output = _collection(session, job)
         if output is None:
             output = session.create(
@@ -150,7 +150,7 @@ def _known(session: CatalogSession, job: JobRow) -> int | None:
         "SELECT j.id FROM Job j JOIN j.outputDataCollection c JOIN c.parameters p"
         " JOIN p.type t WHERE t.name = {} AND p.stringValue = {}"
     )
-    return _first(session.search(query(text, PARAMETER, job.public_id)))
+    return _first(session.search(query(text, PARAMETER, job.mark)))
 
 
 def _collection(session: CatalogSession, job: JobRow) -> int | None:
@@ -159,7 +159,7 @@ def _collection(session: CatalogSession, job: JobRow) -> int | None:
         "SELECT c.id FROM DataCollection c JOIN c.parameters p"
         " JOIN p.type t WHERE t.name = {} AND p.stringValue = {}"
     )
-    return _first(session.search(query(text, PARAMETER, job.public_id)))
+    return _first(session.search(query(text, PARAMETER, job.mark)))
 
 
 def _application(session: CatalogSession, facility: int, job: JobRow) -> int:

@@ -1,4 +1,4 @@
-"""What waits and runs, by user: for whoever runs the portal."""
+"""What waits and runs: by user for whoever runs the portal, by queue for everybody."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from datetime import datetime
 
 from sqlalchemy import Engine, case, func, select
 
+from batch.engine import Capability, Node
 from portal.model import UNFINISHED, Audit, JobRow
+from portal.recent import Recent
+from portal.services import Services
 from portal.states import State
 
 MOST_ACTIONS = 20
+_hosts: Recent[list[Node]] = Recent(10.0)
 
 
 @dataclass(frozen=True)
@@ -63,3 +67,63 @@ def queue_of(database: Engine) -> Queue:
             ),
             tuple(Action(*row) for row in connection.execute(actions)),
         )
+
+
+@dataclass(frozen=True)
+class BatchQueue:
+    """A queue of the batch system; the name is that of the engine where it has none."""
+
+    name: str
+    hosts: int
+    hosts_online: int
+    slots: int
+    slots_used: int
+
+
+@dataclass(frozen=True)
+class Queues:
+    """The queues, how many of the portal's jobs run and wait, and how many of one user."""
+
+    queues: tuple[BatchQueue, ...]
+    running: int
+    waiting: int
+    own_running: int
+    own_waiting: int
+
+
+def queues_of(services: Services, user_name: str) -> Queues:
+    """The queues up to ten seconds ago, so that the batch system is not asked for each user.
+
+    Raises:
+        EngineError: The batch system does not answer.
+    """
+    nodes: list[Node] = []
+    if Capability.NODES in services.engine.capabilities:
+        nodes = _hosts.get(id(services.engine), services.engine.nodes)
+    names = sorted({name for one in nodes for name in _names(services, one)})
+    shares = queue_of(services.database).shares
+    own = [one for one in shares if one.user_name == user_name]
+    return Queues(
+        tuple(
+            _queue(name, [one for one in nodes if name in _names(services, one)]) for name in names
+        ),
+        running=sum(one.running for one in shares),
+        waiting=sum(one.waiting for one in shares),
+        own_running=sum(one.running for one in own),
+        own_waiting=sum(one.waiting for one in own),
+    )
+
+
+def _names(services: Services, node: Node) -> tuple[str, ...]:
+    return node.queues or (services.engine.name,)
+
+
+def _queue(name: str, nodes: list[Node]) -> BatchQueue:
+    online = [one for one in nodes if one.online]
+    return BatchQueue(
+        name=name,
+        hosts=len(nodes),
+        hosts_online=len(online),
+        slots=sum(one.slots for one in online),
+        slots_used=sum(one.slots_used for one in online),
+    )

@@ -21,6 +21,7 @@ from ijp.errors import (
     UnavailableError,
 )
 from portal.changes import Change
+from portal.failure import Failure
 from portal.model import JobRow
 from portal.moments import now
 from portal.services import Services
@@ -176,6 +177,7 @@ def _failed(row: JobRow, why: str) -> Change:
     values = {
         "state": State.FAILED,
         "reason": reason,
+        "failure_kind": Failure.DATA,
         "ended_at": now(),
         "token_ends_at": now(),
         "recorded": True,

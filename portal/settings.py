@@ -28,6 +28,8 @@ class PortalSettings:
         admins: Users who may see and cancel everybody's jobs.
         service_user: The portal's own account at the catalog, ``authenticator/name``.
         jobs_per_user: How many unfinished jobs one user may have.
+        retry_memory_mib: The most memory that a retry asks for by itself.
+        retry_wall_minutes: The most time that a retry asks for by itself.
         lost_after_seconds: How long the engine may not know a job before it counts as lost.
         retry_seconds: How long a job's start is tried again before it fails.
         token_grace_seconds: How long an ended job's token can still read.
@@ -51,6 +53,8 @@ class PortalSettings:
     admins: tuple[str, ...] = ("simple/root",)
     jobs_per_user: int = 20_000
     jobs_per_submission: int = 5_000
+    retry_memory_mib: int = 65_536
+    retry_wall_minutes: int = 7 * 24 * 60
     output_limit_mib: int = 1024
     poll_interval_seconds: float = 5.0
     lost_after_seconds: float = 300.0
@@ -98,6 +102,8 @@ class PortalSettingsSchema(Schema):
     admins = fields.List(fields.String(), load_default=["simple/root"])
     jobs_per_user = fields.Integer(load_default=20_000, validate=validate.Range(min=1))
     jobs_per_submission = fields.Integer(load_default=5_000, validate=validate.Range(min=1))
+    retry_memory_mib = fields.Integer(load_default=65_536, validate=validate.Range(min=1))
+    retry_wall_minutes = fields.Integer(load_default=10_080, validate=validate.Range(min=1))
     output_limit_mib = fields.Integer(load_default=1024, validate=validate.Range(min=1))
     poll_interval_seconds = fields.Float(load_default=5.0, validate=validate.Range(min=0.05))
     lost_after_seconds = fields.Float(load_default=300.0, validate=validate.Range(min=0))

@@ -17,6 +17,7 @@ from ijp.datastore import Selection
 from ijp.errors import InternalError, NotFoundError, PortalError, UnavailableError
 from portal import changes, checkpoints, job_folder
 from portal.changes import Change
+from portal.failure import Failure
 from portal.model import UNFINISHED, UNRECORDED, JobOutput, JobRow
 from portal.moments import now
 from portal.provenance_record import ProvenanceRecord
@@ -93,8 +94,11 @@ class Settling:
         Returns:
             Why the job has not succeeded; "" if it has.
         """
-        query = select(JobOutput).where(
-            JobOutput.job_id == row.id, JobOutput.created, ~JobOutput.complete
+        query = (
+            select(JobOutput)
+            .join(JobRow, JobRow.id == JobOutput.job_id)
+            .where(JobOutput.job_id == row.id, JobOutput.created, ~JobOutput.complete)
+            .where(JobRow.attempt == row.attempt, JobRow.ended_at.is_not(None))
         )
         with Session(self._database) as transaction:
             unfinished = [one.dataset_id for one in transaction.scalars(query)]
@@ -155,6 +159,7 @@ class Settling:
         values = {
             "state": state,
             "reason": reason[:1000],
+            "failure_kind": (row.failure_kind or Failure.RESULTS) if state is State.FAILED else "",
             "provenance_id": provenance,
             "recorded": not problem,
             "next_try_at": now() + _RECORD_AGAIN if problem else None,
@@ -162,12 +167,12 @@ class Settling:
         }
         if problem:
             self._tell(row, problem)
-        changes.apply(self._database, [Change(row.id, values, reason)])
+        changes.apply(self._database, [Change(row.id, values, reason, attempt=row.attempt)])
         log.info("job %s is %s", row.id, state)
 
     def _forget(self, row: JobRow) -> None:
         """Let go of what an ended job needs no more, here and at the engine."""
-        job_folder.tidy(job_folder.of(self._services.settings.work_folder, row.public_id))
+        job_folder.tidy(job_folder.of(self._services.settings.work_folder, row.mark))
         try:
             if row.batch_id is not None:
                 self._services.engine.forget(row.batch_id)
@@ -181,11 +186,11 @@ class Settling:
         log.warning("job %s: %s", row.id, reason)
         values = {"next_try_at": now() + pause, "reason": reason}
         event = None if row.reason == reason else reason
-        changes.apply(self._database, [Change(row.id, values, event)])
+        changes.apply(self._database, [Change(row.id, values, event, attempt=row.attempt)])
 
     def _tell(self, row: JobRow, text: str) -> None:
         """Add a line to a job's history."""
-        changes.apply(self._database, [Change(row.id, {"id": row.id}, text)])
+        changes.apply(self._database, [Change(row.id, {"id": row.id}, text, attempt=row.attempt)])
 
     def _set_recorded(self, job_id: int, provenance: int | None, done: object) -> None:
         values = (

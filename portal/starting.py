@@ -1,8 +1,10 @@
 """Starting jobs: from rows to the batch engine, each exactly once.
 
-A job is marked as attempted, and that is committed, before the engine hears of it. Whoever comes
+What is marked as attempted is committed before the engine hears of it. Whoever comes
 back after a crash therefore asks the engine for the marks of all that were attempted, and submits
 only what it does not have. Engines take a mark once, should two processes ever act at a time.
+
+The jobs of a sweep go to the engine together, so that it can make them one array.
 """
 
 from __future__ import annotations
@@ -11,10 +13,12 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from batch.engine import JobSpec
@@ -22,7 +26,8 @@ from batch.resources import Resources
 from ijp.errors import BadRequestError, EngineError, PortalError
 from portal import changes, checkpoints, job_folder, planning, tokens
 from portal.changes import Change
-from portal.model import JobRow
+from portal.failure import Failure
+from portal.model import UNFINISHED, JobRow, Submission
 from portal.moments import now
 from portal.recalling import Recalling
 from portal.services import Services
@@ -33,6 +38,8 @@ from servicekit.database import writing
 log = logging.getLogger(__name__)
 
 AT_ONCE = 32
+"""How many jobs are chosen in turn; those of sweeps bring the rest of their sweep along."""
+MOST_TOGETHER = 1000
 QUEUED = "waiting for a free slot"
 _TRIED_AGAIN = "not started yet, it is tried again"
 _FIRST_RETRY_SECONDS = 2.0
@@ -57,12 +64,12 @@ class Starting:
             return 0
         checkpoints.reached("chosen")
         try:
-            known = self._engine.find([row.public_id for row in rows if row.attempted_at])
+            known = self._engine.find([row.mark for row in rows if row.attempted_at])
         except EngineError as error:
             self._put_off(rows, error)
             return 0
-        found = {row.id: known[row.public_id] for row in rows if row.public_id in known}
-        changes.apply(self._database, [_queued(id, batch_id) for id, batch_id in found.items()])
+        found = {row.id: _queued(row, known[row.mark]) for row in rows if row.mark in known}
+        changes.apply(self._database, found.values())
         new, put_off = self._recalling.sort([row for row in rows if row.id not in found])
         changes.apply(self._database, put_off)
         over = [change for row in new if (change := self._given_up(row))]
@@ -81,18 +88,27 @@ class Starting:
         return None
 
     def _chosen(self) -> Sequence[JobRow]:
-        turn = func.row_number().over(partition_by=JobRow.user_name, order_by=JobRow.id)
-        ranked = (
-            select(JobRow.id, turn.label("turn"))
-            .where(JobRow.state == State.STAGING.value)
-            .where(or_(JobRow.next_try_at.is_(None), JobRow.next_try_at <= now()))
+        """The next jobs of each user in turn, with the sweeps they are of; large sweeps last."""
+        is_due = and_(
+            UNFINISHED,
+            JobRow.state == State.STAGING.value,
+            or_(JobRow.next_try_at.is_(None), JobRow.next_try_at <= now()),
+        )
+        place = func.row_number().over(partition_by=JobRow.user_name, order_by=JobRow.id)
+        ranked = select(JobRow.id, JobRow.submission_id, place.label("place")).where(is_due)
+        first = ranked.order_by("place", JobRow.id).limit(AT_ONCE).subquery()
+        whole = (
+            select(first.c.submission_id, func.min(first.c.place).label("place"))
+            .group_by(first.c.submission_id)
             .subquery()
         )
         query = (
             select(JobRow)
-            .join(ranked, ranked.c.id == JobRow.id)
-            .order_by(ranked.c.turn, JobRow.id)
-            .limit(AT_ONCE)
+            .join(whole, whole.c.submission_id == JobRow.submission_id)
+            .join(Submission, Submission.id == JobRow.submission_id)
+            .where(is_due)
+            .order_by(Submission.size > AT_ONCE, whole.c.place, Submission.id, JobRow.id)
+            .limit(MOST_TOGETHER)
         )
         with Session(self._database) as transaction:
             return transaction.scalars(query).all()
@@ -126,7 +142,7 @@ class Starting:
                 statement = (
                     update(JobRow)
                     .where(JobRow.id == row.id, JobRow.state == State.STAGING.value)
-                    .where(JobRow.cancelled.is_(False))
+                    .where(JobRow.cancelled.is_(False), JobRow.attempt == row.attempt)
                     .values(attempted_at=func.coalesce(JobRow.attempted_at, now()))
                     .values(token_hash=tokens.hash_of(secrets[row.id]), token_ends_at=None)
                     .returning(JobRow.id)
@@ -137,7 +153,7 @@ class Starting:
 
     def _spec(self, row: JobRow, token: str) -> JobSpec:
         settings = self._settings
-        folder = job_folder.of(settings.work_folder, row.public_id)
+        folder = job_folder.of(settings.work_folder, row.mark)
         content = {
             "url": settings.public_url,
             "token": token,
@@ -150,7 +166,7 @@ class Starting:
         work = folder / job_folder.WORK
         arguments = (*row.arguments, *planning.appended(settings, row.wants, row.id))
         return JobSpec(
-            mark=row.public_id,
+            mark=row.mark,
             owner=row.user_name,
             argv=(*row.program, *arguments),
             environment=environment(settings, work, folder / job_folder.JOB_FILE),
@@ -172,7 +188,7 @@ class Starting:
         made = []
         for row, answer in zip(rows, answers, strict=True):
             if isinstance(answer, str):
-                made.append(_queued(row.id, answer))
+                made.append(_queued(row, answer))
                 log.info("job %s submitted as %s", row.id, answer)
             elif isinstance(answer, BadRequestError):
                 made.append(_refused(row, f"it could not be started: {answer.message}"))
@@ -190,7 +206,8 @@ class Starting:
             )
             reason = f"{_TRIED_AGAIN}: {error.message}"[:1000]
             values = {"next_try_at": now() + timedelta(seconds=pause), "reason": reason}
-            made.append(Change(row.id, values, None if row.reason == reason else reason))
+            event = None if row.reason == reason else reason
+            made.append(Change(row.id, values, event, attempt=row.attempt))
         log.warning("%d jobs could not be started: %s", len(rows), error.message)
         changes.apply(self._database, made)
 
@@ -209,34 +226,35 @@ def environment(settings: PortalSettings, work: Path, job_file: Path) -> dict[st
     }
 
 
-def _resources(asked: Mapping[str, int]) -> Resources:
+def _resources(asked: Mapping[str, Any]) -> Resources:
     minutes = asked.get("wallMinutes")
     return Resources(
         cores=asked.get("cores") or 1,
         memory_mib=asked.get("memoryMiB"),
         wall_seconds=None if minutes is None else 60 * minutes,
+        queue=asked.get("queue"),
     )
 
 
-def _queued(job_id: int, batch_id: str) -> Change:
+def _queued(row: JobRow, batch_id: str) -> Change:
     values = {"state": State.QUEUED, "reason": QUEUED, "batch_id": batch_id, "next_try_at": None}
-    return Change(job_id, values, "given to the batch system", (State.STAGING,))
+    told = "given to the batch system"
+    return Change(row.id, values, told, (State.STAGING,), attempt=row.attempt)
 
 
 def _refused(row: JobRow, reason: str) -> Change:
     values = {
         "state": State.FAILED,
         "reason": reason[:1000],
+        "failure_kind": Failure.START,
         "ended_at": now(),
         "token_ends_at": now(),
         "recorded": True,
         "wanted": None,
     }
-    return Change(row.id, values, reason, (State.STAGING,))
+    return Change(row.id, values, reason, (State.STAGING,), attempt=row.attempt)
 
 
 def _never_started(row: JobRow) -> Change:
     change = _refused(row, "cancelled before it started")
-    return Change(
-        row.id, change.values | {"state": State.CANCELLED}, change.event, change.only_from
-    )
+    return replace(change, values=change.values | {"state": State.CANCELLED, "failure_kind": ""})

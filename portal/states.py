@@ -28,3 +28,6 @@ class State(StrEnum):
 
 
 FINAL = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
+RETRIED = frozenset({State.FAILED, State.CANCELLED})
+"""From where a job can be tried again."""
+WAITING = (State.STAGING, State.QUEUED, State.HELD)

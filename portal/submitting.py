@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, insert, select
@@ -13,6 +14,7 @@ from ulid import ULID
 
 from ijp.errors import ConflictError, TooLargeError
 from jobdefs.command import Inputs
+from jobdefs.job_type import JobType
 from portal import planning
 from portal.kept_sessions import KeptSessions
 from portal.model import UNFINISHED, JobEvent, JobRow, Submission
@@ -25,8 +27,56 @@ from portal.states import State
 WAITING = "waiting to be started"
 
 
+@dataclass(frozen=True)
+class Element:
+    """One job that is to be stored: what it does not share with others."""
+
+    inputs: Inputs
+    arguments: Sequence[str]
+    options: Mapping[str, Any]
+    raw_arguments: Sequence[str] = ()
+    investigation_id: int | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a user submits at once: checked, and ready to be stored.
+
+    Attributes:
+        content: What tells it apart from another under the same key.
+        name: Of the sweep, and of each job that has no name of its own.
+    """
+
+    key: str
+    content: str
+    job_type: JobType
+    name: str
+    elements: Sequence[Element]
+
+
+def act_of(plan: Plan, key: str) -> Act:
+    """A checked request as what is stored."""
+    return Act(
+        key=key,
+        content=content_hash(plan.request),
+        job_type=plan.job_type,
+        name=plan.request.name or plan.job_type.name,
+        elements=[
+            Element(
+                inputs=inputs,
+                arguments=plan.arguments(inputs),
+                options=plan.choices.values,
+                raw_arguments=plan.choices.arguments,
+                investigation_id=plan.investigation_of(inputs),
+            )
+            for inputs in plan.inputs
+        ],
+    )
+
+
 def earlier(
-    transaction: Session, user_name: str, key: str, request: Request
+    transaction: Session, user_name: str, key: str, content: str
 ) -> Sequence[JobRow] | None:
     """The jobs that this submission became when it came before; None if it is new.
 
@@ -38,7 +88,7 @@ def earlier(
     )
     if submission is None:
         return None
-    if submission.content_hash != content_hash(request):
+    if submission.content_hash != content:
         raise ConflictError("this form was submitted before with other content; open it again")
     return _jobs(transaction, submission.id)
 
@@ -48,30 +98,36 @@ def store(
     settings: PortalSettings,
     kept: KeptSessions,
     user: User,
-    plan: Plan,
-    key: str,
+    act: Act,
 ) -> Sequence[JobRow]:
-    """Store a plan's jobs in the caller's transaction, which has taken the lock for writing.
+    """Store jobs in the caller's transaction, which has taken the lock for writing.
 
     Raises:
         TooLargeError: More jobs than the user may have.
         ConflictError: The key was used for another request meanwhile.
     """
     lock(transaction, user.name)
-    if (found := earlier(transaction, user.name, key, plan.request)) is not None:
+    if (found := earlier(transaction, user.name, act.key, act.content)) is not None:
         return found
-    _check_quota(transaction, settings, user, len(plan.inputs))
+    check_number(settings, len(act.elements))
+    check_quota(transaction, settings, user.name, len(act.elements))
     submission = Submission(
-        user_name=user.name, key=key, content_hash=content_hash(plan.request), created_at=now()
+        user_name=user.name,
+        key=act.key,
+        content_hash=act.content,
+        created_at=now(),
+        name=act.name[:255],
+        job_type=act.job_type.name,
+        size=len(act.elements),
     )
     transaction.add(submission)
     session_id = kept.keep(transaction, user.name, user.catalog)
     transaction.flush()
-    common = _common(plan, user, submission.id, session_id)
-    rows = [common | _own(plan, inputs) for inputs in plan.inputs]
+    common = _common(act, user, submission.id, session_id)
+    rows = [common | _own(act, one) for one in act.elements]
     transaction.execute(insert(JobRow), rows)
     jobs = _jobs(transaction, submission.id)
-    events = [_event(job.id, State.STAGING, "submitted") for job in jobs]
+    events = [event_of(job.id, State.STAGING, "submitted") for job in jobs]
     transaction.execute(insert(JobEvent), events)
     return jobs
 
@@ -107,20 +163,36 @@ def unfinished(transaction: Session, user_name: str) -> int:
 
 def add_event(transaction: Session, job_id: int, state: State, text: str) -> None:
     """Add a line to a job's history."""
-    transaction.add(JobEvent(**_event(job_id, state, text)))
+    transaction.add(JobEvent(**event_of(job_id, state, text)))
 
 
-def _event(job_id: int, state: State, text: str) -> dict[str, Any]:
+def event_of(job_id: int, state: State, text: str) -> dict[str, Any]:
+    """A line of a job's history, to be inserted with others."""
     return {"job_id": job_id, "at": now(), "state": state, "text": text[:1000]}
 
 
-def _check_quota(transaction: Session, settings: PortalSettings, user: User, wanted: int) -> None:
+def check_number(settings: PortalSettings, wanted: int) -> None:
+    """Refuse more jobs than can be submitted at once.
+
+    Raises:
+        TooLargeError: They are too many.
+    """
     if wanted > settings.jobs_per_submission:
         raise TooLargeError(
             f"these would be {wanted} jobs; at most {settings.jobs_per_submission} can be "
             "submitted at once"
         )
-    there = unfinished(transaction, user.name)
+
+
+def check_quota(
+    transaction: Session, settings: PortalSettings, user_name: str, wanted: int
+) -> None:
+    """Refuse more unfinished jobs than a user may have.
+
+    Raises:
+        TooLargeError: With these it would be too many.
+    """
+    there = unfinished(transaction, user_name)
     if there + wanted > settings.jobs_per_user:
         raise TooLargeError(
             f"you have {there} unfinished jobs; with these {wanted} it would be more than the "
@@ -133,9 +205,9 @@ def _jobs(transaction: Session, submission_id: int) -> Sequence[JobRow]:
     return transaction.scalars(query).all()
 
 
-def _common(plan: Plan, user: User, submission_id: int, session_id: int) -> dict[str, Any]:
+def _common(act: Act, user: User, submission_id: int, session_id: int) -> dict[str, Any]:
     """What all jobs of a submission share."""
-    job_type, request = plan.job_type, plan.request
+    job_type = act.job_type
     resources = job_type.resources
     needed = {
         "cores": resources.cores,
@@ -144,16 +216,14 @@ def _common(plan: Plan, user: User, submission_id: int, session_id: int) -> dict
     }
     return {
         "submission_id": submission_id,
+        "sweep_id": submission_id if len(act.elements) > 1 else None,
         "user_name": user.name,
         "catalog_session_id": session_id,
-        "name": (request.name or job_type.name)[:255],
         "job_type": job_type.name,
         "job_type_version": job_type.version,
         "creates_provenance": job_type.creates_provenance,
         "program": list(job_type.program),
         "wants": planning.wants(job_type),
-        "raw_arguments": list(plan.choices.arguments),
-        "options": dict(plan.choices.values),
         "resources": {name: value for name, value in needed.items() if value is not None},
         "state": State.STAGING,
         "reason": WAITING,
@@ -161,12 +231,15 @@ def _common(plan: Plan, user: User, submission_id: int, session_id: int) -> dict
     }
 
 
-def _own(plan: Plan, inputs: Inputs) -> dict[str, Any]:
+def _own(act: Act, element: Element) -> dict[str, Any]:
     """What is one job's own."""
     return {
         "public_id": str(ULID()),
-        "dataset_ids": list(inputs.dataset_ids),
-        "datafile_ids": list(inputs.datafile_ids),
-        "investigation_id": plan.investigation_of(inputs),
-        "arguments": plan.arguments(inputs),
+        "name": (element.name or act.name)[:255],
+        "dataset_ids": list(element.inputs.dataset_ids),
+        "datafile_ids": list(element.inputs.datafile_ids),
+        "investigation_id": element.investigation_id,
+        "arguments": list(element.arguments),
+        "raw_arguments": list(element.raw_arguments),
+        "options": dict(element.options),
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
+from portal.failure import Failure
 from portal.gateway import NewDataset
 from portal.parameter_values import Value
 from portal.planning import Request
@@ -150,8 +151,26 @@ class ApplicationOut(WireSchema):
     version = fields.String()
 
 
+class AttemptOut(WireSchema):
+    """How an earlier attempt of a job went."""
+
+    number = fields.Integer()
+    state = fields.String()
+    reason = fields.String()
+    failure = fields.String(allow_none=True)
+    resources = fields.Dict()
+    started_at = fields.AwareDateTime(format="iso", default_timezone=UTC, allow_none=True)
+    ended_at = fields.AwareDateTime(format="iso", default_timezone=UTC, allow_none=True)
+    exit_code = fields.Integer(allow_none=True)
+    signal = fields.Integer(allow_none=True)
+    cpu_seconds = fields.Float(allow_none=True)
+    peak_memory_bytes = fields.Integer(allow_none=True)
+    node = fields.String(allow_none=True)
+    outputs = fields.List(fields.Integer(), attribute="output_ids")
+
+
 class JobOut(WireSchema):
-    """A job; inputs, outputs and events only where one job was asked for."""
+    """A job; inputs, outputs, events and attempts only where one job was asked for."""
 
     id = fields.Integer()
     public_id = fields.String()
@@ -159,6 +178,14 @@ class JobOut(WireSchema):
     job_type = fields.String()
     state = fields.String(validate=validate.OneOf([str(one) for one in State]))
     reason = fields.String()
+    failure = fields.String(
+        allow_none=True,
+        validate=validate.OneOf([str(one) for one in Failure]),
+        metadata={"description": "why it failed, as a word"},
+    )
+    attempt = fields.Integer(metadata={"description": "which try this is, from 1"})
+    sweep_id = fields.Integer(allow_none=True)
+    resources = fields.Dict(metadata={"description": "what it asked for"})
     progress = fields.Float(allow_none=True)
     progress_message = fields.String()
     user = fields.String()
@@ -178,12 +205,16 @@ class JobOut(WireSchema):
     inputs = fields.Nested(JobInputs)
     outputs = fields.Nested(JobOutputs)
     events = fields.List(fields.Nested(JobEventOut))
+    attempts = fields.List(fields.Nested(AttemptOut))
 
 
 class SubmittedOut(WireSchema):
     """The jobs that a submission became, in the order of the inputs."""
 
     jobs = fields.List(fields.Nested(JobOut))
+    sweep_id = fields.Integer(
+        allow_none=True, metadata={"description": "of the sweep that several jobs are"}
+    )
 
 
 class JobsOut(WireSchema):
@@ -198,6 +229,10 @@ class JobsIn(WireSchema):
 
     state = fields.String(metadata={"description": "one, or several with commas"})
     type = fields.String()
+    failure = fields.String(validate=validate.OneOf([str(one) for one in Failure]))
+    sweep = fields.Integer(
+        validate=_Id, metadata={"description": "elements of this sweep, in their order"}
+    )
     text = fields.String()
     user = fields.String(metadata={"description": "for administrators; * for everybody"})
     after = fields.Integer(validate=_Id)
@@ -206,6 +241,10 @@ class JobsIn(WireSchema):
 
 class OutputIn(WireSchema):
     """Which output, and how much of it; a Range header works too."""
+
+    attempt = fields.Integer(
+        validate=_Id, metadata={"description": "an earlier one; by default the present"}
+    )
 
     stream = fields.String(load_default="out", validate=validate.OneOf(["out", "err"]))
     tail = fields.Integer(

@@ -3,7 +3,7 @@ const body = document.querySelector(".job-list tbody");
 const all = document.getElementById("tick-all");
 const count = document.getElementById("bulk-count");
 const bar = document.getElementById("bulk-actions");
-const boxes = () => [...body.querySelectorAll("input[name=job]")];
+const boxes = () => [...body.querySelectorAll("input[name=job], input[name=sweep]")];
 
 function showTicked() {
   const ticked = boxes().filter((box) => box.checked).length;
@@ -11,7 +11,7 @@ function showTicked() {
   all.checked = ticked > 0 && ticked === boxes().length;
   all.indeterminate = ticked > 0 && !all.checked;
   bar.classList.toggle("bulk-active", ticked > 0);
-  for (const button of bar.querySelectorAll("[popovertarget]")) {
+  for (const button of bar.querySelectorAll("[popovertarget], [data-bulk]")) {
     if (!button.closest("[popover]")) button.disabled = ticked === 0;
   }
 }

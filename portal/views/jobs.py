@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -12,13 +11,17 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from ijp import datastore
-from ijp.errors import BadRequestError, PortalError
-from portal import data_places, output
+from ijp.errors import BadRequestError, NotFoundError, NotImplementedHereError
+from portal import bulk, data_places, output, sweeps
+from portal.bulk import References
+from portal.failure import Failure, of_text
+from portal.formats import count
+from portal.job_actions import Action, possible
 from portal.job_counts import JobCounts
 from portal.job_list import Named, inputs_of, life_of, named
 from portal.job_record import JobDetails, JobFilter, JobRecord
 from portal.moments import now
-from portal.selection import Selection
+from portal.selection import Selection, format_ids
 from portal.services import services
 from portal.sessions import User, login_required, require_user
 from portal.states import State
@@ -37,7 +40,7 @@ STATES: dict[str, tuple[str, tuple[State, ...]]] = {
 DAYS = {"": "Any time", "1": "Last 24 hours", "7": "Last 7 days", "30": "Last 30 days"}
 TABS = ("output", "errors", "files", "provenance", "timeline")
 _STREAMS = {"output": "out", "errors": "err"}
-_FILTERS = ("state", "type", "text", "days", "everybody")
+_FILTERS = ("state", "type", "text", "days", "failure", "everybody")
 
 
 @blueprint.get("")
@@ -51,35 +54,40 @@ def list_jobs() -> ResponseReturnValue:
 @login_required
 def rows() -> ResponseReturnValue:
     """The rows alone, for the script that keeps them up to date."""
-    return _fragment("jobs/rows.html", **_list(require_user()))
+    return fragment("jobs/rows.html", **_list(require_user()))
 
 
 @blueprint.get("/strip")
 def strip() -> ResponseReturnValue:
     """How many jobs are under way, for the strip on every page."""
     counts = JobCounts.of(services(), require_user().name)
-    return _fragment("jobs/strip.html", my_jobs=counts)
+    return fragment("jobs/strip.html", my_jobs=counts)
 
 
 def _list(user: User) -> dict[str, Any]:
     chosen = {name: request.args[name] for name in _FILTERS if request.args.get(name)}
-    after = _number("after")
-    page = services().jobs.page(user, _filter(user), limit=PAGE, after=after)
+    after = number_asked("after")
+    found = services()
+    page = sweeps.entries(
+        found.database, found.settings, user, _filter(user), limit=PAGE, after=after
+    )
     own = {"after": str(after)} if after else {}
     types = sorted(services().definitions.current().job_types)
     return {
-        "jobs": page.jobs,
-        "inputs": inputs_of(services().database, user.catalog, page.jobs),
+        "entries": page.entries,
+        "inputs": inputs_of(found.database, user.catalog, page.jobs),
+        "actions": possible(found.engine),
         "life_of": life_of,
         "repeat_address": repeat_address,
         "chosen": chosen,
         "states": {key: (label, _address(chosen, state=key)) for key, (label, _) in STATES.items()},
         "types": [("", "All types"), *((name, name) for name in types)],
         "days": DAYS,
+        "failures": [("", "Any reason"), *((str(one), one.words) for one in Failure)],
         "first": _address(chosen) if after else None,
         "next": _address(chosen, after=str(page.next_after)) if page.next_after else None,
         "here": _address({**chosen, **own}),
-        "live": "/jobs/rows" + _query({**chosen, **own}),
+        "live": "/jobs/rows" + query_of({**chosen, **own}),
     }
 
 
@@ -93,25 +101,40 @@ def _filter(user: User) -> JobFilter:
         job_type=request.args.get("type") or None,
         text=request.args.get("text", "").strip() or None,
         everybody=user.is_admin and bool(request.args.get("everybody")),
+        failure=failure_asked(),
         submitted_since=now() - timedelta(days=int(days)) if days in DAYS and days else None,
     )
 
 
-def _number(name: str) -> int | None:
+def failure_asked() -> Failure | None:
+    """The kind of failure that the address names.
+
+    Raises:
+        BadRequestError: There is no such kind.
+    """
+    text = request.args.get("failure", "")
+    found = of_text(text)
+    if text and found is None:
+        raise BadRequestError(f"no job fails for a reason called {text[:40]!r}")
+    return found
+
+
+def number_asked(name: str) -> int | None:
     text = request.args.get(name, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _address(chosen: dict[str, str], **changed: str) -> str:
-    return "/jobs" + _query({**chosen, **changed})
+    return "/jobs" + query_of({**chosen, **changed})
 
 
-def _query(values: dict[str, str]) -> str:
+def query_of(values: dict[str, str]) -> str:
+    """The end of an address with these values; those that are empty are left out."""
     text = urlencode({name: value for name, value in values.items() if value})
     return "?" + text if text else ""
 
 
-def _fragment(template: str, *, final: bool = False, **context: Any) -> Response:
+def fragment(template: str, *, final: bool = False, **context: Any) -> Response:
     """A part of a page; 304 if the browser has just this already."""
     response = Response(render_template(template, **context))
     if final:
@@ -139,7 +162,7 @@ def record(reference: str) -> ResponseReturnValue:
     """The record alone, for the script that keeps it up to date."""
     user = require_user()
     details = services().jobs.details(user, reference)
-    return _fragment("jobs/record.html", final=details.record.is_final, **_job(user, details))
+    return fragment("jobs/record.html", final=details.record.is_final, **_job(user, details))
 
 
 @blueprint.get("/<reference>/panel")
@@ -152,7 +175,7 @@ def panel(reference: str) -> ResponseReturnValue:
     if tab not in TABS or tab in _STREAMS:
         raise BadRequestError(f"a job has no part {tab[:40]!r}")
     final = details.record.is_final
-    return _fragment(f"jobs/{tab}.html", final=final, **_job(user, details))
+    return fragment(f"jobs/{tab}.html", final=final, **_job(user, details))
 
 
 def _job(user: User, details: JobDetails) -> dict[str, Any]:
@@ -165,6 +188,7 @@ def _job(user: User, details: JobDetails) -> dict[str, Any]:
         "job": job,
         "details": details,
         "life": life_of(job),
+        "actions": possible(services().engine),
         "job_type": definitions.job_types.get(job.job_type),
         "inputs": [datasets[id] for id in details.dataset_ids] + _some(files, details.datafile_ids),
         "outputs": [datasets[id] for id in details.outputs],
@@ -204,7 +228,7 @@ def restore(reference: str) -> ResponseReturnValue:
     details = services().jobs.details(user, reference)
     data_places.restore(services().datastore, user, _inputs(details))
     flash("The data have been asked for; they come back from the archive.", "success")
-    return _back(f"/jobs/{details.record.id}")
+    return back_to(f"/jobs/{details.record.id}")
 
 
 def _inputs(details: JobDetails) -> datastore.Selection:
@@ -220,7 +244,7 @@ def cancel(reference: str) -> ResponseReturnValue:
         flash(f"Job {job.id} had ended already.", "info")
     else:
         flash(f"Job {job.id} is being cancelled. Repeat runs it again.", "success")
-    return _back(f"/jobs/{job.id}")
+    return back_to(f"/jobs/{job.id}")
 
 
 @blueprint.post("/<reference>/hold")
@@ -229,7 +253,7 @@ def hold(reference: str) -> ResponseReturnValue:
     """Keep a waiting job from starting."""
     job = services().jobs.hold(require_user(), reference)
     flash(f"Job {job.id} will not start before you release it.", "success")
-    return _back(f"/jobs/{job.id}")
+    return back_to(f"/jobs/{job.id}")
 
 
 @blueprint.post("/<reference>/release")
@@ -238,7 +262,7 @@ def release(reference: str) -> ResponseReturnValue:
     """Let a held job go on."""
     job = services().jobs.release(require_user(), reference)
     flash(f"Job {job.id} may start now.", "success")
-    return _back(f"/jobs/{job.id}")
+    return back_to(f"/jobs/{job.id}")
 
 
 @blueprint.post("/<reference>/delete")
@@ -250,43 +274,63 @@ def delete(reference: str) -> ResponseReturnValue:
     return redirect("/jobs", 303)
 
 
-@blueprint.post("/cancel")
+@blueprint.post("/<any(cancel, hold, release, delete, repeat):action>")
 @login_required
-def cancel_many() -> ResponseReturnValue:
-    """Have the ticked jobs end."""
-    return _each("is being cancelled", "are being cancelled", services().jobs.cancel)
-
-
-@blueprint.post("/delete")
-@login_required
-def delete_many() -> ResponseReturnValue:
-    """Remove the ticked jobs, as far as they have ended."""
-    return _each("is deleted", "are deleted", services().jobs.delete)
-
-
-def _each(
-    one: str, several: str, action: Callable[[User, str], JobRecord | None]
-) -> ResponseReturnValue:
-    """Do something to each ticked job; what does not go for one does not stop the others."""
-    user, done, faults = require_user(), 0, []
-    for reference in request.form.getlist("job"):
-        try:
-            action(user, reference)
-        except PortalError as error:
-            faults.append(error.message)
-        else:
-            done += 1
-    if done:
-        flash(f"{done} job{'' if done == 1 else 's'} {one if done == 1 else several}.", "success")
-    if faults:
-        more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
-        flash(f"Not done: {'; '.join(faults[:3])}{more}.", "error")
-    if not done and not faults:
+def act(action: str) -> ResponseReturnValue:
+    """Do something to the ticked jobs and sweeps; what does not go for one stops no other."""
+    chosen = _ticked()
+    if not chosen:
         flash("Tick the jobs that it should be done to first.", "info")
-    return _back("/jobs")
+        return back_to("/jobs")
+    do(Action(action), chosen)
+    return back_to("/jobs")
 
 
-def _back(otherwise: str) -> ResponseReturnValue:
+@blueprint.post("/retry-these")
+@login_required
+def retry_these() -> ResponseReturnValue:
+    """Lead to the page that shows what trying the ticked jobs again would do."""
+    chosen = _ticked()
+    if not chosen:
+        flash("Tick the jobs that should be tried again first.", "info")
+        return back_to("/jobs")
+    numbers = [int(one) for one in chosen.jobs if one.isascii() and one.isdigit()]
+    asked = {"jobs": format_ids(numbers), "sweeps": format_ids(chosen.sweeps)}
+    return redirect("/jobs/retry" + query_of(asked), 303)
+
+
+def _ticked() -> References:
+    sweep_ids = [one for one in request.form.getlist("sweep") if one.isascii() and one.isdigit()]
+    return References(tuple(request.form.getlist("job")), tuple(map(int, sweep_ids)))
+
+
+_TOLD = {
+    Action.CANCEL: ("is being cancelled", "are being cancelled"),
+    Action.HOLD: ("will not start before you release it", "will not start before you release them"),
+    Action.RELEASE: ("may start", "may start"),
+    Action.DELETE: ("is deleted", "are deleted"),
+    Action.RETRY: ("is tried again", "are tried again"),
+    Action.REPEAT: ("is submitted again", "are submitted again"),
+}
+
+
+def do(action: Action, chosen: References, *, more: bool = True) -> None:
+    """Do something to many jobs, and tell the user what became of it."""
+    try:
+        found = bulk.perform(services(), require_user(), action, chosen, more=more)
+    except (BadRequestError, NotFoundError, NotImplementedHereError) as error:
+        flash(f"{error.message[:1].upper()}{error.message[1:]}.", "error")
+        return
+    if found.done:
+        words = _TOLD[action][found.done != 1]
+        flash(f"{count(found.done, 'job')} {words}.", "success")
+    faults = [error.message for error in found.errors]
+    if faults:
+        others = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
+        flash(f"Not done: {'; '.join(faults[:3])}{others}.", "error")
+
+
+def back_to(otherwise: str) -> ResponseReturnValue:
     """To where the action was asked for."""
     wanted = request.form.get("back", "")
     return redirect(wanted if wanted.startswith("/jobs") else otherwise, 303)

@@ -172,4 +172,4 @@ def _submitted(jobs: list[JobRecord]) -> ResponseReturnValue:
         flash(f"Job {ids} is submitted.", "success")
         return redirect(f"/jobs/{jobs[0].id}", 303)
     flash(f"{len(jobs)} jobs are submitted: {ids}.", "success")
-    return redirect("/jobs", 303)
+    return redirect(f"/jobs/sweeps/{jobs[0].sweep_id}", 303)

@@ -103,9 +103,9 @@ def test_session_is_needed_and_must_be_good(portal):
 
 def test_job_types_are_those_that_the_user_may_run(portal):
     client = Client(portal)
-    assert client.get("/jobtype").json == ["missing", "told", "tool", "work"]
+    assert client.get("/jobtype").json == ["hungry", "missing", "told", "tool", "work"]
     without = portal.app.test_client().get(JM + "/jobtype").json
-    assert without == ["missing", "told", "tool", "work"]
+    assert without == ["hungry", "missing", "told", "tool", "work"]
     assert client.get("/jobtype/closed").status_code == 400
     found = client.get("/jobtype/work").json
     assert found["datasetTypes"] == ["raw"]

@@ -16,7 +16,7 @@ DELAYS = Delays(lost_after=timedelta(minutes=5), token_grace=timedelta(seconds=3
 
 
 def row(state=State.QUEUED, **values):
-    return JobRow(id=7, state=state, reason="", **values)
+    return JobRow(id=7, state=state, reason="", resources={}, **values)
 
 
 @pytest.mark.parametrize(

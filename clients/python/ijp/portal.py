@@ -16,6 +16,8 @@ Record = dict[str, Any]
 """A thing as the portal's JSON has it: camelCase names."""
 
 _PAGE = 2000
+MOST_BATCH_BYTES = 2 * 1024 * 1024
+"""The largest batch file."""
 
 FINAL_STATES = frozenset({"Completed", "Failed", "Cancelled"})
 
@@ -240,6 +242,120 @@ class PortalClient:
         """Submit a job again with the same inputs and options."""
         return list(self._json("POST", _job(id) + "/repeat")["jobs"])
 
+    def retry(self, id: int | str, *, more: bool = True) -> Record:
+        """Try a failed or cancelled job again in place; gives it as it is now.
+
+        Args:
+            more: Ask for twice the memory or time if the job ran out of it.
+        """
+        return dict(self._json("POST", _job(id) + "/retry", json={"more": more}))
+
+    # many jobs
+
+    def job_list(self, **filters: Any) -> Record:
+        """One page of the list: ``entries``, each with ``job`` or ``sweep``, and ``next``."""
+        return dict(self._json("GET", "/job-list", params=filters))
+
+    def sweep(self, id: int) -> Record:
+        """A sweep, with the ``counts`` of its jobs; ``jobs(sweep=id)`` lists these."""
+        return dict(self._json("GET", f"/sweeps/{id}"))
+
+    def act(
+        self,
+        action: str,
+        jobs: Iterable[int | str] = (),
+        sweeps: Iterable[int] = (),
+        *,
+        failure: str | None = None,
+        more: bool = True,
+    ) -> Record:
+        """Cancel, hold, release, delete, retry or repeat many jobs; gives ``results`` by job.
+
+        Args:
+            sweeps: Of which all jobs are meant that the action is for.
+            failure: Of these, only jobs that failed so, such as ``memory``.
+            more: As for ``retry``.
+        """
+        body = {"action": action, **_chosen(jobs, sweeps, failure, more)}
+        return dict(self._json("POST", "/jobs/actions", json=body))
+
+    def plan_retry(
+        self,
+        jobs: Iterable[int | str] = (),
+        sweeps: Iterable[int] = (),
+        *,
+        failure: str | None = None,
+        more: bool = True,
+    ) -> Record:
+        """What ``act("retry", …)`` would do: ``groups`` of jobs with resources, and ``refused``."""
+        body = _chosen(jobs, sweeps, failure, more)
+        return dict(self._json("POST", "/jobs/retry-plan", json=body))
+
+    def preview_batch(self, job_type: str, content: bytes, format: str | None = None) -> Record:
+        """What each row of a batch file would run, and what is wrong with it."""
+        return dict(self._batch(job_type, "/batch/preview", content, {"format": format}))
+
+    def submit_batch(
+        self,
+        job_type: str,
+        content: bytes,
+        format: str | None = None,
+        *,
+        name: str | None = None,
+        leave_out_wrong: bool = False,
+        key: str | None = None,
+    ) -> Record:
+        """Submit a job for each row of a batch file; gives ``jobIds`` and ``sweepId``.
+
+        Args:
+            format: csv, tsv or jsonl; None: as it looks.
+            leave_out_wrong: Submit the good rows though others are wrong.
+            key: As for ``submit``.
+
+        Raises:
+            ValidationFailedError: Rows are wrong; ``fields`` says what, by line.
+        """
+        asked = {
+            "format": format,
+            "name": name,
+            "key": key or secrets.token_hex(16),
+            "leaveOutWrong": "true" if leave_out_wrong else None,
+        }
+        return dict(self._batch(job_type, "/batch", content, asked))
+
+    def _batch(self, job_type: str, path: str, content: bytes, asked: Record) -> Any:
+        if len(content) > MOST_BATCH_BYTES:
+            raise errors.TooLargeError(
+                f"a batch file may have {MOST_BATCH_BYTES >> 20} MiB; this one has more"
+            )
+        params = {name: value for name, value in asked.items() if value is not None}
+        place = f"/job-types/{quote(job_type, safe='')}{path}"
+        headers = {"Content-Type": "text/plain"}
+        return self._json("POST", place, params=params, body=content, headers=headers)
+
+    def alter(self, id: int | str, changes: Mapping[str, Any], note: str = "") -> Record:
+        """Ask for other limits of a waiting job; an administrator decides.
+
+        Args:
+            changes: Of ``memoryMiB``, ``wallMinutes`` and ``queue``.
+            note: Why.
+        """
+        return dict(self._json("POST", _job(id) + "/alter", json={**changes, "note": note}))
+
+    def alterations(self, *, pending: bool = False) -> list[Record]:
+        """The newest requests to alter jobs: the user's own, an administrator's of everybody."""
+        params = {"pending": "true"} if pending else None
+        return list(self._json("GET", "/alterations", params=params))
+
+    def decide(self, id: int, *, grant: bool, reason: str = "") -> Record:
+        """Grant a request, or refuse it with a reason; for administrators."""
+        verb = "grant" if grant else "refuse"
+        return dict(self._json("POST", f"/alterations/{id}/{verb}", json={"reason": reason}))
+
+    def queues(self) -> Record:
+        """The queues of the batch system, and how many jobs run and wait."""
+        return dict(self._json("GET", "/queues"))
+
     def nodes(self) -> list[Record]:
         """The hosts of the batch system; for administrators."""
         return list(self._json("GET", "/nodes"))
@@ -263,6 +379,13 @@ class PortalClient:
             return
         with answer:
             yield from blocks_of(answer, 1 << 16)
+
+
+def _chosen(
+    jobs: Iterable[int | str], sweeps: Iterable[int], failure: str | None, more: bool
+) -> Record:
+    found: Record = {"jobs": list(map(str, jobs)), "sweeps": list(sweeps), "more": more}
+    return found | ({"failure": failure} if failure else {})
 
 
 def _job(id: int | str) -> str:

@@ -10,18 +10,18 @@ from collections.abc import Iterator
 
 import click
 
+from ijp.cli.bulk import FAILURES, JOB, sweep_of
 from ijp.cli.environment import Environment, pass_environment
 from ijp.cli.text import local_time, printable
-from ijp.cli.watch import POLL_SECONDS, watch_jobs, why
+from ijp.cli.watch import POLL_SECONDS, counted, sweep_outcome, watch_jobs, watch_sweep, why
 from ijp.portal import FINAL_STATES, Record
-
-JOB = "JOB"
 
 
 @click.command()
 @click.argument("job", required=False, metavar=f"[{JOB}]")
 @click.option("--watch", is_flag=True, help="Follow the job to its end; the exit status tells it.")
 @click.option("--state", metavar="STATE[,STATE]", help="List only jobs in these states.")
+@click.option("--failure", type=click.Choice(list(FAILURES)), help="List only jobs that failed so.")
 @click.option("--type", "job_type", metavar="NAME", help="List only jobs of this type.")
 @click.option(
     "--limit", default=50, show_default=True, type=click.IntRange(1, 1000), help="List so many."
@@ -32,17 +32,23 @@ def status(
     job: str | None,
     watch: bool,
     state: str | None,
+    failure: str | None,
     job_type: str | None,
     limit: int,
 ) -> None:
-    """List your jobs, newest first, or show one, by its number.
+    """List your jobs, newest first, or show one, by its number; s7 is sweep 7.
 
     With --watch the exit status is 0 if the job completed, 10 if it failed, 11 if it was cancelled.
     """
     if job is None and watch:
         raise click.UsageError("which job is to be watched?")
     if job is None:
-        _list(environment, {"state": state, "type": job_type, "limit": limit})
+        filters: dict[str, object] = {"state": state, "type": job_type, "failure": failure}
+        filters["limit"] = limit
+        _list(environment, filters)
+        return
+    if (sweep_id := sweep_of(job)) is not None:
+        _show_sweep(environment, sweep_id, {"state": state, "failure": failure}, limit, watch)
         return
     found = environment.portal.job(job)
     outcome = None
@@ -56,19 +62,55 @@ def status(
 
 def _list(environment: Environment, filters: dict[str, object]) -> None:
     given = {name: value for name, value in filters.items() if value}
-    found = environment.portal.jobs(**given)["jobs"]
-    rows = (
-        [one["id"], one["jobType"], local_time(one["submittedAt"]), one["state"], why(one)]
-        for one in found
-    )
-    columns = ["job", "type", "submitted", "state", ""]
-    environment.table(found, columns, rows, "no jobs: submit one with ijp submit")
+    entries = environment.portal.job_list(**given)["entries"]
+    found = [one.get("job") or one["sweep"] for one in entries]
+    rows = map(_row, found)
+    environment.table(found, _COLUMNS, rows, "no jobs: submit one with ijp submit")
+
+
+_COLUMNS = ["job", "type", "submitted", "state", ""]
+
+
+def _row(one: Record) -> list[object]:
+    """A job of its own, or a sweep, as a line of a list."""
+    if "counts" in one:
+        number, text = f"s{one['id']}", counted(one)
+    else:
+        number, text = one["id"], why(one)
+    return [number, one["jobType"], local_time(one["submittedAt"]), one["state"], text]
+
+
+def _show_sweep(
+    environment: Environment, sweep_id: int, filters: Record, limit: int, watch: bool
+) -> None:
+    portal = environment.portal
+    found = watch_sweep(portal, sweep_id) if watch else portal.sweep(sweep_id)
+    given = {name: value for name, value in filters.items() if value}
+    jobs = portal.jobs(sweep=sweep_id, limit=limit, **given)["jobs"]
+    if not environment.as_json:
+        environment.show(found, _sweep_lines(found))
+    environment.table({**found, "jobs": jobs}, _COLUMNS, map(_row, jobs), "no such job in it")
+    if watch:
+        sys.exit(sweep_outcome(found))
+
+
+def _sweep_lines(sweep: Record) -> Iterator[str]:
+    yield f"sweep s{sweep['id']}  {sweep['name']}  {sweep['state']}"
+    yield f"  {counted(sweep)}"
+    for kind, number in sweep["counts"].get("failures", {}).items():
+        yield f"  {FAILURES.get(kind, kind):25} {number}"
 
 
 def _lines(job: Record) -> Iterator[str]:
     yield f"job {job['id']}  {job['jobType']}  {job['state']}"
+    if job.get("failure"):
+        yield f"  {FAILURES.get(job['failure'], job['failure'])}"
     if text := why(job):
         yield f"  {text}"
+    if job["sweepId"]:
+        yield f"  sweep      s{job['sweepId']}"
+    for one in job.get("attempts", ()):
+        yield f"  attempt {one['number']}  {one['state']}: {one['reason']}"
     for key, word in (("submittedAt", "submitted"), ("startedAt", "started"), ("endedAt", "ended")):
         if job[key]:
             yield f"  {word:10} {local_time(job[key])}"
@@ -125,28 +167,3 @@ class _Written:
             binary = sys.stdout.buffer
             binary.write(block)
             binary.flush()
-
-
-@click.command()
-@click.argument("jobs", nargs=-1, required=True, metavar=f"{JOB}...")
-@pass_environment
-def cancel(environment: Environment, jobs: tuple[str, ...]) -> None:
-    """Have jobs end, waiting or running."""
-    found = [environment.portal.cancel(job) for job in jobs]
-    environment.show(found, (f"job {one['id']}: {_ending(one)}" for one in found))
-
-
-def _ending(job: Record) -> str:
-    if job["state"] in FINAL_STATES:
-        return f"{job['state']} already"
-    return "is being cancelled"
-
-
-@click.command()
-@click.argument("jobs", nargs=-1, required=True, metavar=f"{JOB}...")
-@pass_environment
-def delete(environment: Environment, jobs: tuple[str, ...]) -> None:
-    """Remove ended jobs and their output; datasets that they made stay."""
-    for job in jobs:
-        environment.portal.delete(job)
-    environment.show({"deleted": list(jobs)}, (f"job {job}: deleted" for job in jobs))

@@ -23,8 +23,16 @@ _COMMANDS = {
     "submit": ("submit", "Submit a job; prints its number."),
     "status": ("jobs", "List your jobs, newest first, or show one."),
     "output": ("jobs", "Print what a job wrote, also while it runs."),
-    "cancel": ("jobs", "Have jobs end, waiting or running."),
-    "delete": ("jobs", "Remove ended jobs and their output."),
+    "wait": ("wait", "Wait until jobs have ended."),
+    "cancel": ("bulk", "Have jobs end, waiting or running."),
+    "hold": ("bulk", "Keep waiting jobs from starting."),
+    "release": ("bulk", "Let held jobs start."),
+    "retry": ("bulk", "Try failed jobs again in place."),
+    "repeat": ("bulk", "Submit jobs again as new ones."),
+    "alter": ("alter", "Ask for other limits of a waiting job."),
+    "alterations": ("alter", "List what was asked for jobs, or decide."),
+    "delete": ("bulk", "Remove ended jobs and their output."),
+    "queues": ("queues", "List the queues of the batch system."),
     "nodes": ("nodes", "List the hosts of the batch system; for administrators."),
 }
 """By name, the module of a command and what the list of commands says of it."""

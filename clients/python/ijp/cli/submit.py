@@ -5,14 +5,17 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 
+from ijp.cli import batch
+from ijp.cli.batch import FILE
 from ijp.cli.environment import Environment, pass_environment
 from ijp.cli.exit_status import ExitStatus
 from ijp.cli.ids import DATAFILES, DATASETS, IDS, flat
-from ijp.cli.watch import watch_jobs
+from ijp.cli.watch import sweep_outcome, watch_jobs, watch_sweep
 from ijp.errors import ValidationFailedError
 from ijp.portal import Record
 
@@ -34,6 +37,11 @@ from ijp.portal import Record
     "--one/--each", "one_job", default=None, help="Several inputs: all in one job, or one job each."
 )
 @click.option("--investigation", type=IDS, help="Where results go; else where the inputs are.")
+@click.option(
+    "--array", "file", type=FILE, help="A batch file (CSV, TSV, JSON lines): one job a row."
+)
+@click.option("--leave-out-wrong", is_flag=True, help="With --array: submit the good rows only.")
+@click.option("--name", help="With --array: what to call the sweep.")
 @click.option("--key", help="Two submissions with the same key are one.")
 @click.option("--dry-run", is_flag=True, help="Show the command and submit nothing.")
 @click.option("--watch", is_flag=True, help="Follow the jobs to their end.")
@@ -47,6 +55,9 @@ def submit(
     options: tuple[str, ...],
     one_job: bool | None,
     investigation: tuple[int, ...] | None,
+    file: Path | None,
+    leave_out_wrong: bool,
+    name: str | None,
     key: str | None,
     dry_run: bool,
     watch: bool,
@@ -56,10 +67,19 @@ def submit(
     \b
     ijp submit segment -d 12 -o "Minimum area=40" --watch
     ijp submit segment -d "$(ijp search --type image --ids)" --each
+    ijp submit segment --array jobs.csv --dry-run
 
     With --watch the exit status is 0 if all jobs completed, 10 if one failed, 11 if one was
     cancelled. Job types that allow it take arguments of your own after --.
     """
+    if file is not None:
+        if arguments or datasets or datafiles or options or investigation or one_job is not None:
+            raise click.UsageError("with --array the file says on what and how to run")
+        if dry_run:
+            batch.preview(environment, job_type, file)
+        else:
+            _submit_file(environment, job_type, file, watch, name, leave_out_wrong, key)
+        return
     if investigation is not None and len(investigation) != 1:
         raise click.UsageError("--investigation takes one id")
     request: dict[str, Any] = {
@@ -75,6 +95,8 @@ def submit(
         return
     jobs = environment.portal.submit(job_type, key=key, **request)
     ids = [int(job["id"]) for job in jobs]
+    if jobs and jobs[0].get("sweepId") and not environment.as_json:
+        click.echo(f"these {len(jobs)} jobs are sweep s{jobs[0]['sweepId']}", err=True)
     if not (watch and environment.as_json):
         environment.show(jobs, map(str, ids))
     if watch:
@@ -82,6 +104,32 @@ def submit(
         if environment.as_json:
             environment.show(ended, ())
         sys.exit(outcome)
+
+
+def _submit_file(
+    environment: Environment,
+    job_type: str,
+    file: Path,
+    watch: bool,
+    name: str | None,
+    leave_out_wrong: bool,
+    key: str | None,
+) -> None:
+    found, word = batch.submit(
+        environment, job_type, file, name=name, leave_out_wrong=leave_out_wrong, key=key
+    )
+    if not (watch and environment.as_json):
+        environment.show(found, [word])
+    if not watch:
+        return
+    if found["sweepId"]:
+        ended = watch_sweep(environment.portal, found["sweepId"])
+        outcome = sweep_outcome(ended)
+    else:
+        (ended,), outcome = watch_jobs(environment.portal, found["jobIds"])
+    if environment.as_json:
+        environment.show(ended, ())
+    sys.exit(outcome)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,6 +15,7 @@ from ijp.cli.text import one_line
 from ijp.errors import UnavailableError
 from ijp.portal import FINAL_STATES, PortalClient, Record
 
+T = TypeVar("T")
 POLL_SECONDS = 0.5
 _MOST_BARS = 12
 _PAGE = 500
@@ -26,6 +28,41 @@ def outcome_of(jobs: Collection[Record]) -> ExitStatus:
     if states - {"Completed", "Cancelled"}:
         return ExitStatus.JOB_FAILED
     return ExitStatus.JOB_CANCELLED if "Cancelled" in states else ExitStatus.OK
+
+
+def sweep_outcome(sweep: Record) -> ExitStatus:
+    """The exit status that tells how a sweep's jobs ended: the worst of them."""
+    counts = sweep["counts"]
+    if counts["failed"]:
+        return ExitStatus.JOB_FAILED
+    return ExitStatus.JOB_CANCELLED if counts["cancelled"] else ExitStatus.OK
+
+
+def counted(sweep: Record) -> str:
+    """How many of a sweep's jobs are where, in words."""
+    words = ("done", "failed", "cancelled", "running", "waiting")
+    counts = sweep["counts"]
+    return ", ".join(f"{counts[word]} {word}" for word in words if counts[word])
+
+
+def watch_sweep(portal: PortalClient, sweep_id: int) -> Record:
+    """Show a sweep's progress on standard error until all has ended; gives it as it is then."""
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[word]}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True, highlight=False),
+    ) as bars:
+        row = bars.add_task(f"sweep s{sweep_id}", total=None, word="")
+        while True:
+            found = _until_it_answers(lambda: portal.sweep(sweep_id))
+            counts = found["counts"]
+            total, ended = counts["total"], counts["ended"]
+            bars.update(row, total=total, completed=ended, word=counted(found))
+            if ended == total:
+                return found
+            time.sleep(POLL_SECONDS)
 
 
 def why(job: Record) -> str:
@@ -83,11 +120,15 @@ def _has_ended(job: Record | None) -> bool:
 
 
 def _patiently(portal: PortalClient, ids: list[int]) -> dict[int, Record]:
-    """The jobs as they are now; a portal that is being restarted is waited for."""
+    return _until_it_answers(lambda: _now(portal, ids))
+
+
+def _until_it_answers(ask: Callable[[], T]) -> T:
+    """The answer; a portal that is being restarted is waited for."""
     until = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
-            return _now(portal, ids)
+            return ask()
         except UnavailableError:
             if time.monotonic() > until:
                 raise
