@@ -1,0 +1,106 @@
+"""A sweep on a real Slurm: one array, and what failed of it again in place."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from portal import installation
+from tests.batch.sites import slurm
+from tests.batch.sites.slurm import SlurmSite
+from tests.portal_site import copy, running
+
+pytestmark = pytest.mark.slow
+
+ELEMENTS = 40
+
+
+@pytest.fixture(scope="module")
+def slurm_site():
+    site = SlurmSite()
+    try:
+        site.start()
+        yield site
+    finally:
+        site.stop()
+
+
+@pytest.fixture
+def portal(slurm_site, installation_to_copy, tmp_path):
+    """A portal whose jobs run on Slurm."""
+    folder = tmp_path / "portal"
+    copy(installation_to_copy, folder)
+    settings_file = folder / installation.SETTINGS_FILE
+    head, _, _ = settings_file.read_text().partition("[portal.engine_settings]")
+    head = head.replace('engine = "local"', 'engine = "slurm"\npoll_interval_seconds = 0.5')
+    environment = json.dumps(slurm_site.environment).replace(":", " =")
+    settings_file.write_text(
+        f"{head}[portal.engine_settings]\n"
+        f'command_folder = "{slurm.COMMANDS}"\n'
+        f"environment = {environment}\n"
+        f'defaults = {{queue = "batch"}}\n'
+        f"array_limit = 100\n"
+    )
+    with running(folder) as portal:
+        yield portal
+
+
+def arrays(site: SlurmSite) -> list[str]:
+    """The array, or the number, of each job that Slurm knows."""
+    return site.run("squeue", "-h", "-r", "-t", "all", "-o", "%F").split()
+
+
+def test_sweep_is_one_array_and_its_failed_elements_are_tried_again(portal, slurm_site, tmp_path):
+    needed = tmp_path / "needed"
+    rows = ["80,", f",{needed}", *[","] * (ELEMENTS - 2)]
+    text = "Memory,Needs,name\n" + "".join(f"{row},row {n}\n" for n, row in enumerate(rows))
+    made = portal.user().submit_batch("hungry", text.encode())
+    for id in made["jobIds"]:
+        portal.wait(id, seconds=120)
+    assert len(arrays(slurm_site)) == ELEMENTS
+    assert len(set(arrays(slurm_site))) == 1, "one submission for all"
+    counts = portal.user().sweep(made["sweepId"])["counts"]
+    assert counts["failures"] == {"memory": 1, "program": 1}
+    assert counts["done"] == ELEMENTS - 2
+
+    needed.touch()
+    assert portal.user().act("retry", sweeps=[made["sweepId"]])["done"] == 2
+    for id in made["jobIds"][:2]:
+        found = portal.wait(id, seconds=60)
+        assert (found["state"], found["attempt"]) == ("Completed", 2), found["reason"]
+    assert portal.user().job(made["jobIds"][0])["resources"]["memoryMiB"] == 128
+    assert portal.user().sweep(made["sweepId"])["counts"]["done"] == ELEMENTS
+    assert len(needed.with_suffix(".runs").read_text().split()) == 2
+
+
+def test_granted_alteration_reaches_slurm(portal, slurm_site):
+    blockers = [portal.user().submit("tool", arguments=["steps", "60"])[0] for _ in range(8)]
+    for one in blockers:
+        portal.wait(one, "Executing", seconds=60)
+    (job,) = portal.user().submit("hungry")
+    portal.wait(job, "Queued", seconds=60)
+    portal.user().act("hold", [job["id"]])
+    portal.wait(job, "Held", seconds=60)
+    changes = {"memoryMiB": 200, "wallMinutes": 30}
+    asked = portal.user().alter(job["id"], changes, "it needs more")
+    assert asked["state"] == "pending"
+    headers = {"Authorization": f"Bearer {portal.root.session_id}"}
+    answer = portal.app.test_client().post(
+        f"/api/v1/alterations/{asked['id']}/grant", json={}, headers=headers
+    )
+    assert answer.json["state"] == "granted"
+    until = time.monotonic() + 30
+    while portal.user().alterations()[0]["state"] == "granted":
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    (found,) = portal.user().alterations()
+    assert (found["state"], found["answer"]) == ("done", "")
+    assert portal.user().job(job["id"])["resources"] == changes
+    listed = slurm_site.run("squeue", "-h", "-t", "PD", "-o", "%m %l %j").splitlines()
+    (row,) = [line for line in listed if job["publicId"] in line]
+    assert row.split()[:2] == ["264M", "31:00"]
+    portal.user().act("release", [job["id"]])
+    portal.user().act("cancel", [one["id"] for one in blockers])
+    assert portal.wait(job, seconds=60)["state"] == "Completed"
