@@ -128,6 +128,8 @@ class Starting:
             except OSError as error:
                 reason = f"its folder cannot be made: {error.strerror or error}"
                 self._put_off([row], EngineError(reason))
+            except BadRequestError as error:
+                self._put_off([row], EngineError(error.message))
         checkpoints.reached("prepared")
         answers = self._answers(specs)
         checkpoints.reached("submitted")
@@ -176,7 +178,18 @@ class Starting:
             resources=_resources(row.resources),
             name=row.job_type[:100],
             output_limit_bytes=settings.output_limit_mib << 20,
+            family=self._family(row),
         )
+
+    def _family(self, row: JobRow) -> str:
+        """Whose accounts run it: as its type says now, or by default if the type is gone.
+
+        Raises:
+            BadRequestError: That family is not defined any more.
+        """
+        definitions = self._services.definitions.current()
+        found = definitions.job_types.get(row.job_type)
+        return definitions.families.of(found).name if found else definitions.families.default or ""
 
     def _answers(self, specs: Sequence[JobSpec]) -> list[str | PortalError]:
         try:
