@@ -36,6 +36,7 @@ setup: $(VENV)/.installed
 setup-test: $(VENV)/.installed-dev
 	@./.ci/debian $(DEBIAN_TEST)
 	@$(BIN)/python tests/peers/fetch.py
+	@$(BIN)/python tests/peers/htcondor/packages.py
 
 setup-bench: $(VENV)/.installed-dev
 	@./.ci/debian $(DEBIAN_BENCH)

@@ -19,15 +19,19 @@ from ulid import ULID
 
 from batch.engine import BatchEngine, EngineState, JobSpec, JobStatus
 from batch.engines.gridengine import GridEngine
+from batch.engines.htcondor import HTCondorEngine
 from batch.engines.local import LocalEngine
+from batch.engines.lsf import LsfEngine
 from batch.engines.openpbs import OpenPbsEngine
 from batch.engines.slurm import SlurmEngine
 from batch.engines.torque import TorqueEngine
 from batch.resources import Resources
 from tests.batch.making import QUICK, MakeEngine, on_site, on_stand_in, spooler, up
-from tests.batch.sites import gridengine, slurm
+from tests.batch.sites import gridengine, htcondor, slurm
 from tests.batch.sites.gridengine import GridEngineSite
+from tests.batch.sites.htcondor import HTCondorSite
 from tests.batch.sites.slurm import SlurmSite
+from tests.peers.lsf import cluster as lsf
 from tests.peers.torque.cluster import Cluster
 
 MakeSpec = Callable[..., JobSpec]
@@ -118,6 +122,35 @@ def make_gridengine(gridengine_site: GridEngineSite, tmp_path: Path) -> Iterator
     gridengine_site.empty()
 
 
+@pytest.fixture(scope="session")
+def htcondor_site() -> Iterator[HTCondorSite]:
+    """A real HTCondor."""
+    with up(HTCondorSite()) as site:
+        yield site
+
+
+@pytest.fixture
+def make_htcondor(
+    htcondor_site: HTCondorSite, tmp_path: Path, open_to_all: None
+) -> Iterator[MakeEngine]:
+    """Makes HTCondor engines with the records of the one test; their jobs are not root's."""
+    account = {"run_as": htcondor.ACCOUNT, "python": PYTHON}
+    yield on_site(HTCondorEngine, htcondor_site, htcondor_site.commands, tmp_path, **account)
+    htcondor_site.empty()
+
+
+@pytest.fixture
+def open_to_all(tmp_path: Path) -> Iterator[None]:
+    """Lets jobs of other accounts use the test's folder, and all that is made in it."""
+    before = os.umask(0)
+    tmp_path.chmod(0o777)
+    for place in tmp_path.parents:
+        if place.stat().st_uid == os.getuid() and place != Path("/"):
+            place.chmod(place.stat().st_mode | 0o011)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture
 def make_documented(tmp_path: Path) -> Iterator[MakeEngine]:
     """Makes engines of the class that the documentation shows, on a task-spooler of their own."""
@@ -159,6 +192,28 @@ def make_openpbs(make_torque_cluster: Callable[..., Cluster], tmp_path: Path) ->
     return on_stand_in(OpenPbsEngine, make_cluster, tmp_path)
 
 
+@pytest.fixture
+def make_lsf_cluster(tmp_path: Path) -> Iterator[Callable[..., lsf.Cluster]]:
+    """Makes clusters of the stand-in of LSF; all that they run is ended with the test."""
+    made: list[lsf.Cluster] = []
+
+    def make(**config: Any) -> lsf.Cluster:
+        cluster = lsf.Cluster(tmp_path / f"lsf{len(made)}", **config)
+        made.append(cluster)
+        cluster.start()
+        return cluster
+
+    yield make
+    for cluster in made:
+        cluster.stop()
+
+
+@pytest.fixture
+def make_lsf(make_lsf_cluster: Callable[..., lsf.Cluster], tmp_path: Path) -> MakeEngine:
+    """Makes LSF engines on one cluster with two slots, with the records of the one test."""
+    return on_stand_in(LsfEngine, make_lsf_cluster, tmp_path)
+
+
 @pytest.fixture(
     params=[
         "local",
@@ -167,6 +222,8 @@ def make_openpbs(make_torque_cluster: Callable[..., Cluster], tmp_path: Path) ->
         pytest.param("documented", marks=pytest.mark.slow),
         pytest.param("torque", marks=pytest.mark.slow),
         pytest.param("openpbs", marks=pytest.mark.slow),
+        pytest.param("htcondor", marks=pytest.mark.slow),
+        pytest.param("lsf", marks=pytest.mark.slow),
     ]
 )
 def make_engine(request: pytest.FixtureRequest) -> MakeEngine:

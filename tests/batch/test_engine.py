@@ -289,7 +289,8 @@ def test_queued_and_held_jobs_are_cancelled_at_once(engine, make_spec, wait_for)
     queued, held = (engine.submit(make_spec("sh", "-c", "echo ran > ran")) for _ in range(2))
     if Capability.HOLD in engine.capabilities:
         engine.hold(held)
-    if engine.status([queued])[queued].state is EngineState.RUNNING:
+    is_waiting = engine.status([queued])[queued].state is EngineState.QUEUED
+    if Capability.HOLD not in engine.capabilities and not is_waiting:
         pytest.skip(f"the {engine.name} engine has no queue here")
     for batch_id in (queued, held):
         engine.cancel(batch_id)

@@ -1,0 +1,1 @@
+"""HTCondor: writing its submit descriptions, reading what its commands print."""

@@ -1,0 +1,1 @@
+"""Reading what LSF's commands print."""
