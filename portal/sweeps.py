@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Select, exists, func, select
+from sqlalchemy import ColumnElement, Engine, Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from ijp.errors import BadRequestError, NotFoundError
@@ -197,7 +197,7 @@ def _chosen(which: JobFilter, user_name: str | None, after: int | None) -> Selec
         if which.job_type:
             query = query.where(Submission.job_type == which.job_type)
         if which.submitted_since is not None:
-            query = query.where(Submission.created_at >= which.submitted_since)
+            query = query.where(_since(which.submitted_since, user_name))
         if after is not None:
             query = query.where(Submission.id < after)
         return query.order_by(Submission.id.desc())
@@ -205,6 +205,19 @@ def _chosen(which: JobFilter, user_name: str | None, after: int | None) -> Selec
     if after is not None:
         query = query.where(JobRow.submission_id < after)
     return query.order_by(JobRow.submission_id.desc())
+
+
+def _since(moment: datetime, user_name: str | None) -> ColumnElement[bool]:
+    """Of submissions that came after a moment; one user's by number, which the list goes by."""
+    if user_name is None:
+        return Submission.created_at >= moment
+    before = (
+        select(Submission.id)
+        .where(Submission.user_name == user_name, Submission.created_at < moment)
+        .order_by(Submission.created_at.desc(), Submission.id.desc())
+        .limit(1)
+    )
+    return Submission.id > func.coalesce(before.scalar_subquery(), 0)
 
 
 def _entry(row: Any, settings: PortalSettings) -> Entry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from contextlib import closing
 from dataclasses import dataclass
@@ -42,6 +43,11 @@ class Typed:
     key: str = ""
     kind: Format | None = None
 
+    @property
+    def digest(self) -> str:
+        """What tells whether the rows are those that were shown, however lines end."""
+        return hashlib.sha256("\n".join(self.text.splitlines()).encode()).hexdigest()[:32]
+
 
 @blueprint.get("/<path:name>")
 @login_required
@@ -66,6 +72,9 @@ def submit(name: str) -> ResponseReturnValue:
     except (TooLargeError, ValidationFailedError) as refusal:
         return _page(name, Typed(key=_key()), refusal=refusal), 400
     intent = request.form.get("intent", "look")
+    has_changed = intent != "look" and request.form.get("seen", typed.digest) != typed.digest
+    if has_changed:
+        intent = "look"
     asked = BatchRequest(
         job_type=name,
         text=typed.text,
@@ -77,7 +86,8 @@ def submit(name: str) -> ResponseReturnValue:
     )
     try:
         if intent == "look":
-            return _page(name, typed, preview=batches.preview(services(), require_user(), asked))
+            found = batches.preview(services(), require_user(), asked)
+            return _page(name, typed, preview=found, has_changed=has_changed)
         jobs = batches.submit(services(), require_user(), asked)
     except ValidationFailedError as refusal:
         if set(refusal.fields or ()) == {"file"} or intent == "look":
@@ -118,6 +128,7 @@ def _page(
     *,
     preview: BatchPreview | None = None,
     refusal: PortalError | None = None,
+    has_changed: bool = False,
 ) -> str:
     definitions = services().definitions.current()
     job_type = planning.job_type_of(definitions, require_user(), Request(name))
@@ -131,6 +142,7 @@ def _page(
         typed=typed,
         preview=preview,
         refusal=refusal,
+        has_changed=has_changed,
         address=place + (f"?{urlencode(here, safe=',')}" if here else ""),
         templates=[
             (str(kind).upper(), f"{place}?{urlencode({**here, 'template': str(kind)}, safe=',')}")

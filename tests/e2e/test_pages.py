@@ -36,6 +36,14 @@ OWN = [
     "/jobs/{good}?tab=provenance",
     "/jobs/{good}?tab=timeline",
     "/jobs/{bad}",
+    "/jobs/{again}?tab=timeline",
+    "/jobs/sweeps/{sweep}",
+    "/jobs/sweeps/{sweep}?state=failed",
+    "/jobs/sweeps/{sweep}?failure=program",
+    "/jobs/retry?sweeps={sweep}",
+    "/jobs?state=failed&failure=memory",
+    "/batch/segment?sel={image}",
+    "/batch/fail%20on%20purpose",
     "/upload",
     "/upload/{image}",
     "/help",
@@ -55,10 +63,15 @@ def known(site) -> dict[str, int]:
     (cell,) = [one for one in ana.datasets(type="image")["datasets"] if one["name"] == "cell"]
     good = ana.submit("chatter", options={"Lines": 40, "Word": "found"})[0]
     bad = ana.submit("fail on purpose", options={"How": "exit code"})[0]
-    for job in (good, bad):
+    again = ana.submit("fail on purpose", options={"How": "exit code"})[0]
+    rows = b"How\nexit code\nexit code\n"
+    sweep = ana.submit_batch("fail on purpose", rows)
+    for job in (good, bad, again, *({"id": id} for id in sweep["jobIds"])):
         site.wait(ana, job)
+    site.wait(ana, ana.retry(again["id"]))
     file = ana.datafiles(cell["id"])[0]
-    return {"image": cell["id"], "file": file["id"], "good": good["id"], "bad": bad["id"]}
+    jobs = {"good": good["id"], "bad": bad["id"], "again": again["id"], "sweep": sweep["sweepId"]}
+    return {"image": cell["id"], "file": file["id"], **jobs}
 
 
 def _violations(page: Page) -> list[str]:

@@ -206,6 +206,21 @@ def test_page_shows_each_command_and_submits_what_was_seen(idle):
     assert (again.location, count(idle)) == (done.location, 2)
 
 
+def test_rows_that_were_not_seen_are_shown_before_they_are_submitted(idle):
+    browser = idle.browser()
+    form = form_of(browser, "/batch/tool")
+    seen = browser.post("/batch/tool", data={**form, "text": "arguments\na\nb\n"}).text
+    form["seen"] = seen.split('name="seen" value="')[1].split('"')[0]
+    data = {**form, "intent": "submit", "text": "arguments\r\na\r\nc\r\n"}
+    changed = browser.post("/batch/tool", data=data)
+    assert "not those that you had seen" in changed.text
+    assert "tool c" in changed.text
+    assert count(idle) == 0
+    data["text"] = "arguments\r\na\r\nb\r\n"
+    assert browser.post("/batch/tool", data=data).status_code == 303
+    assert count(idle) == 2
+
+
 def test_page_tells_what_is_wrong_and_keeps_the_text(idle):
     browser = idle.browser()
     form = form_of(browser, "/batch/work")

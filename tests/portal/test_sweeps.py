@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import event
@@ -12,9 +13,11 @@ from batch.engines.local import LocalEngine
 from ijp.errors import BadRequestError, NotFoundError, NotImplementedHereError
 from portal import sweeps
 from portal.job_record import JobFilter
-from portal.model import JobRow
+from portal.model import JobRow, Submission
+from portal.moments import now
 from portal.starting import Starting
 from portal.states import State
+from servicekit import database
 
 pytestmark = pytest.mark.slow
 
@@ -78,6 +81,27 @@ def test_list_shows_a_sweep_for_each_state_that_one_of_its_jobs_has(idle):
     assert [one["id"] for one in idle.user().jobs(sweep=sweep_id, state="Cancelled")["jobs"]] == [
         element
     ]
+
+
+def test_list_is_restricted_to_what_was_submitted_since(idle):
+    (old,) = idle.user().submit("tool")
+    sweep_id = sweep_of(idle, 2)
+    with database.writing(idle.services.database).begin() as connection:
+        jobs, submissions = JobRow.__table__, Submission.__table__
+        before = now() - timedelta(days=2)
+        connection.execute(
+            submissions.update().where(submissions.c.id < sweep_id).values(created_at=before)
+        )
+        connection.execute(jobs.update().where(jobs.c.id == old["id"]).values(submitted_at=before))
+    found, user = idle.services, by(idle)
+
+    def listed(days: int, **filters) -> list[int]:
+        which = JobFilter(submitted_since=now() - timedelta(days=days), **filters)
+        page = sweeps.entries(found.database, found.settings, user, which)
+        return [one.submission_id for one in page.entries]
+
+    assert listed(1) == listed(1, states=(State.STAGING,)) == [sweep_id]
+    assert listed(3) == listed(3, states=(State.STAGING,)) == [sweep_id, sweep_id - 1]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 100])
