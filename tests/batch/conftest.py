@@ -18,14 +18,17 @@ import pytest
 from ulid import ULID
 
 from batch.engine import BatchEngine, EngineState, JobSpec, JobStatus
+from batch.engines.bioqueue import BioQueueEngine
 from batch.engines.gridengine import GridEngine
 from batch.engines.htcondor import HTCondorEngine
 from batch.engines.local import LocalEngine
 from batch.engines.lsf import LsfEngine
 from batch.engines.openpbs import OpenPbsEngine
+from batch.engines.psij import PsijEngine
 from batch.engines.slurm import SlurmEngine
 from batch.engines.torque import TorqueEngine
 from batch.resources import Resources
+from ijp.errors import NotFoundError
 from tests.batch.making import QUICK, MakeEngine, on_site, on_stand_in, spooler, up
 from tests.batch.sites import gridengine, htcondor, slurm
 from tests.batch.sites.gridengine import GridEngineSite
@@ -163,6 +166,35 @@ def make_documented(tmp_path: Path) -> Iterator[MakeEngine]:
 
 
 @pytest.fixture
+def make_bioqueue(tmp_path: Path) -> Iterator[MakeEngine]:
+    """Makes engines on a plug-in of BioQueue's form, for a task-spooler of their own."""
+    plugin = Path(__file__).parent / "sites" / "bioqueue_plugin.py"
+    with spooler(tmp_path) as environment:
+        given = {"command_folder": "/usr/bin", "environment": environment, **QUICK}
+        given["plugin"] = str(plugin)
+        yield lambda **settings: BioQueueEngine(given | settings, tmp_path / "engine")
+
+
+@pytest.fixture
+def make_psij(tmp_path: Path) -> Iterator[MakeEngine]:
+    """Makes engines on PSI/J's local executor; what they run is ended with the test."""
+    made: list[BatchEngine] = []
+    home = {"HOME": str(tmp_path)}
+
+    def make(**settings: Any) -> BatchEngine:
+        given = {"command_folder": "/usr/bin", "environment": home, **QUICK}
+        made.append(PsijEngine(given | settings, tmp_path / "engine"))
+        return made[-1]
+
+    yield make
+    for engine in made[:1]:
+        for place in (tmp_path / "engine" / "jobs").iterdir():
+            for batch_id in engine.find([place.name]).values():
+                with suppress(NotFoundError):
+                    engine.cancel(batch_id)
+
+
+@pytest.fixture
 def make_torque_cluster(tmp_path: Path) -> Iterator[Callable[..., Cluster]]:
     """Makes clusters of the stand-in of Torque; all that they run is ended with the test."""
     made: list[Cluster] = []
@@ -224,6 +256,8 @@ def make_lsf(make_lsf_cluster: Callable[..., lsf.Cluster], tmp_path: Path) -> Ma
         pytest.param("openpbs", marks=pytest.mark.slow),
         pytest.param("htcondor", marks=pytest.mark.slow),
         pytest.param("lsf", marks=pytest.mark.slow),
+        pytest.param("bioqueue", marks=pytest.mark.slow),
+        pytest.param("psij", marks=pytest.mark.slow),
     ]
 )
 def make_engine(request: pytest.FixtureRequest) -> MakeEngine:

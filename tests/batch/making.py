@@ -59,16 +59,17 @@ def on_site(
 def spooler(folder: Path) -> Iterator[dict[str, str]]:
     """A task-spooler with two slots; gives the variables by which it is found."""
     environment = {"TS_SOCKET": str(folder / "socket"), "TS_SLOTS": "2"}
-    run = partial(subprocess.run, env={"PATH": "/usr/bin:/bin", **environment}, check=True)
+    run = partial(subprocess.run, env={"PATH": "/usr/bin:/bin", **environment}, text=True)
     # The first command starts the server, which is to inherit nothing of the test.
-    run(["tsp", "-S", "2"], stdout=subprocess.DEVNULL)
+    run(["tsp", "-S", "2"], stdout=subprocess.DEVNULL, check=True)
     yield environment
     # The runners end with their jobs when the server's children are told to stop.
-    listed = run(["tsp", "-l"], capture_output=True, text=True).stdout.splitlines()[1:]
+    listed = run(["tsp", "-l"], capture_output=True, check=True).stdout.splitlines()[1:]
     for number, state in (line.split()[:2] for line in listed):
         if state in ("running", "queued"):
-            run(["tsp", "-r" if state == "queued" else "-k", number])
-    run(["tsp", "-K"])
+            # It fails if the job has ended, or started, meanwhile.
+            run(["tsp", "-r" if state == "queued" else "-k", number], capture_output=True)
+    run(["tsp", "-K"], check=True)
 
 
 def on_stand_in(
