@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 # Debian packages that the demo and the tests need and pip cannot give.
 DEBIAN_DEMO := python3-venv
 DEBIAN_TEST := $(DEBIAN_DEMO) postgresql 'chromium-headless-shell|chromium' fonts-dejavu-core locales slapd openssl slurmctld slurmd slurm-client munge \
+	slurmdbd slurm-wlm-mysql-plugin mariadb-server-core mariadb-client-core \
 	gridengine-master gridengine-exec gridengine-client task-spooler \
 	sudo ceph-common ceph-mon ceph-osd radosgw nginx-light
 DEBIAN_BENCH := $(DEBIAN_TEST)

@@ -30,6 +30,8 @@ _SPARE_SECONDS = 60
 _OFF = set("duEoDCSs")
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _XML = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+# Before the first job has ended there is no file.
+_NOT_ACCOUNTED = re.compile("not found|No such file or directory")
 _REFUSED = re.compile(
     r"unknown (queue|resource|project)|job rejected|was rejected|not a valid|"
     r"parallel environment|invalid option|may not submit|has no permission",
@@ -112,7 +114,7 @@ class GridEngine(CommandEngine):
             try:
                 found |= read_qacct(self.run(["qacct", "-j", parts[1], *task]).stdout)
             except CommandFailedError as error:
-                if "not found" not in error.message:
+                if not _NOT_ACCOUNTED.search(error.message):
                     raise
         return {one: found[one] for one in native_ids if one in found}
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from batch.engine import Dependency, EngineState
-from batch.engines.gridengine import read_qacct, read_qhost, read_qstat
+from batch.engines.gridengine import GridEngine, read_qacct, read_qhost, read_qstat
 from ijp.errors import BadRequestError, EngineError
 
 MARK = "01JBQ6Z9M3X5T7V9W1Y3A5C7E9"
@@ -110,6 +111,21 @@ def test_last_record_of_a_job_counts_and_reschedulings_do_not():
 def test_garbled_record_hides_no_other():
     text = accounted(failed="?") + "=====\nrubbish\n" + accounted(jobnumber="8", taskid="3")
     assert set(read_qacct(text)) == {"8.3"}
+
+
+def test_accounting_file_that_is_not_there_yet_tells_of_no_job(tmp_path):
+    """As until the first job has ended; other failures are none of this."""
+    command = tmp_path / "qacct"
+    engine = GridEngine({"command_folder": str(tmp_path)}, tmp_path / "engine")
+    for told, is_error in (
+        ("/x/common/accounting: No such file or directory", False),
+        ("error: job id 7 not found", False),
+        ("/x/common/accounting: Permission denied", True),
+    ):
+        command.write_text(f"#!/bin/sh\necho '{told}' >&2\nexit 1\n")
+        command.chmod(0o755)
+        with pytest.raises(EngineError) if is_error else nullcontext():
+            assert engine.ended(["7"]) == {}
 
 
 def test_nodes_are_read():
