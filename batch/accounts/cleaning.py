@@ -64,28 +64,32 @@ def clean(configuration: Configuration, account: Account) -> list[str]:
         NotCleanError: Something is still there: no job may have this account.
     """
     there = found(configuration, account)
-    if not there and _has_home(configuration, account):
-        return []
     try:
         # First what starts processes, then the processes, then what they may have been writing.
         for spool in configuration.spools:
             _empty_spool(spool, account)
         if pids := ending.end_all(account.uid, patience_seconds=_PATIENCE_SECONDS):
             raise NotCleanError(f"processes that cannot be killed: {_some(map(str, pids))}")
-        ipc.remove(account.uid)
-        for place in configuration.scratch:
-            with _Folder(place) as opened:
-                if opened is not None:
-                    removal.remove_owned(opened, account.uid)
-        with _Folder(job_folder(configuration, account)) as opened:
-            if opened is not None:
-                removal.empty(opened)
-        _make_home(configuration, account)
+        if _found(configuration, account) or not _has_home(configuration, account):
+            _remove(configuration, account)
     except (OSError, removal.RemovalError, ChildFailedError) as error:
         raise NotCleanError(f"{account.name}: {error}") from error
     if still := found(configuration, account):
         raise NotCleanError(f"{account.name}: {'; '.join(still)}")
     return there
+
+
+def _remove(configuration: Configuration, account: Account) -> None:
+    """Remove everything, of an account that has no processes, and have its home."""
+    ipc.remove(account.uid)
+    for place in configuration.scratch:
+        with _Folder(place) as opened:
+            if opened is not None:
+                removal.remove_owned(opened, account.uid)
+    with _Folder(job_folder(configuration, account)) as opened:
+        if opened is not None:
+            removal.empty(opened)
+    _make_home(configuration, account)
 
 
 def _some(names: object) -> str:

@@ -39,7 +39,7 @@ _SPOOLS = (
     "/var/spool/mail",
     "/var/lib/systemd/linger",
 )
-_MOST_UID = 2**31
+_MOST_UID = 2**31 - 16
 
 
 class ConfigurationError(Exception):

@@ -12,13 +12,17 @@ import time
 
 from batch.accounts.forked import in_child
 
-_NOBODY_AT_ALL = 2**32 - 3
-"""A user id that no account has: what sends the signal cannot be sent one by the account."""
+_APART = 2**31
+"""Added to an account's user id it is one that no account has: whoever sends signals as the account
+cannot be sent one by it then, nor by whoever does the same for another account."""
 _PAUSE_SECONDS = 0.01
 
 
 def living(uid: int) -> list[int]:
-    """The processes that run, in any sense, as a user; those that are dead already left out."""
+    """The processes that run, in any sense, as a user; those that are dead already left out.
+
+    As of several moments: who forks quickly may not be seen.
+    """
     return [int(name) for name in os.listdir("/proc") if name.isdigit() and _is_of(name, uid)]
 
 
@@ -45,11 +49,13 @@ def signal_all(uid: int, number: int) -> None:
         ChildFailedError: The signal was not sent.
     """
 
+    nobody = uid + _APART
+
     def send() -> str:
         os.setgroups([])
-        os.setresgid(_NOBODY_AT_ALL, _NOBODY_AT_ALL, _NOBODY_AT_ALL)
-        os.setresuid(_NOBODY_AT_ALL, uid, _NOBODY_AT_ALL)
-        if uid == 0 or os.getresuid() != (_NOBODY_AT_ALL, uid, _NOBODY_AT_ALL) or _may_signal(1):
+        os.setresgid(nobody, nobody, nobody)
+        os.setresuid(nobody, uid, nobody)
+        if uid == 0 or os.getresuid() != (nobody, uid, nobody) or _may_signal(1):
             raise PermissionError("this process still has rights that would reach everybody")
         try:
             os.kill(-1, number)
@@ -73,13 +79,16 @@ def _may_signal(pid: int) -> bool:
 def end_all(uid: int, *, patience_seconds: float) -> list[int]:
     """Kill all processes of an account.
 
+    It is done without looking first: of processes that are another every few milliseconds, none
+    may be in a list when its entry is read. Afterwards there is nothing that could fork.
+
     Returns:
         Those that are still there after the time given, as the kernel does not let go of them.
     """
     until = time.monotonic() + patience_seconds
-    while left := living(uid):
+    while True:
         signal_all(uid, signal.SIGKILL)
-        if time.monotonic() > until:
-            break
+        left = living(uid)
+        if not left or time.monotonic() > until:
+            return left
         time.sleep(_PAUSE_SECONDS)
-    return left

@@ -34,6 +34,8 @@ def main(plan: dict[str, Any]) -> list[dict[str, Any]]:
         for mark, status in statuses.items():
             if status.state is EngineState.QUEUED and status.reason:
                 waited[mark] = status.reason
+                if "release_when_one_waits" in plan:
+                    Path(plan["release_when_one_waits"]).touch()
                 if mark in impatient:
                     impatient.remove(mark)
                     engine.cancel(mark)

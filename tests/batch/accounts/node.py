@@ -99,6 +99,7 @@ class Node:
     def inside(self, command: Sequence[str], user: str = "") -> list[str]:
         """The command line that runs a command there."""
         enter = ["nsenter", "--target", self._init, "--mount", "--pid", "--ipc", "--root"]
+        enter += ["env", "--chdir=/"]
         become = ["setpriv", "--reuid", user, "--regid", user, "--init-groups"] if user else []
         return [*enter, *become, *command]
 
@@ -192,9 +193,9 @@ class Jobs:
         sudo = ["/usr/bin/sudo", "-n", HELPER]
         self._settings = {"slots": 4, "grace_seconds": 1, "accounts": sudo, **settings}
 
-    def run(self, *jobs: dict[str, Any], seconds: float = 100) -> list[dict[str, Any]]:
+    def run(self, *jobs: dict[str, Any], seconds: float = 100, **more: str) -> list[dict[str, Any]]:
         """Run jobs to their ends: their statuses, outputs, and why they waited meanwhile."""
-        plan = {"folder": self.folder, "settings": self._settings, "jobs": jobs}
+        plan = {"folder": self.folder, "settings": self._settings, "jobs": jobs, **more}
         program = str(Path(__file__).with_name("engine_in_node.py"))
         done = self._node.run(
             *("/usr/bin/python3", "-S", program),

@@ -25,7 +25,8 @@ def note(what):
     file = os.open("/srv/shared/log", os.O_WRONLY | os.O_APPEND)
     os.write(file, line.encode())
 note("start")
-time.sleep(0.1)
+while not os.path.exists("/srv/shared/released"):
+    time.sleep(0.02)
 note("end")
 """
 
@@ -44,7 +45,7 @@ def node(make_node):
 
 
 def test_fifty_jobs_on_five_accounts_of_two_nodes(make_node):
-    """Each runs exactly once, and no account ever has two."""
+    """Each runs exactly once, and no account ever has two; some have to wait for one."""
     nodes = [make_node(name, accounts=5) for name in ("na", "nb")]
     told = {}
 
@@ -56,7 +57,8 @@ def test_fifty_jobs_on_five_accounts_of_two_nodes(make_node):
             owner = f"user{number % 5}"
             argv = ["/usr/bin/python3", "-I", "-S", "-c", NOTE, mark]
             jobs.append({"mark": mark, "argv": argv, "owner": owner})
-        told[node.name] = Jobs(node, slots=8).run(*jobs, seconds=200)
+        released = {"release_when_one_waits": "/srv/shared/released"}
+        told[node.name] = Jobs(node, slots=8).run(*jobs, seconds=250, **released)
 
     threads = [threading.Thread(target=run, args=(node,)) for node in nodes]
     for thread in threads:
