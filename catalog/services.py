@@ -135,10 +135,15 @@ class Services:
             caller = self._caller(user_name, rules)
             yield Reader(connection, caller, self.settings.max_entities)
 
-    def write(self, caller: Caller, items: Sequence[Item]) -> list[int]:
-        """Create and change entities; the ids of the new ones."""
+    def write(self, session_id: str | None, items: Sequence[Item]) -> list[int]:
+        """Create and change entities as a session's user; the ids of the new ones.
+
+        Raises:
+            NotAuthenticatedError: There is no such session, or it has ended.
+        """
         with self.transactions.writing() as connection:
-            ids = entities.write(connection, caller, items)
+            user_name, rules = sessions.user_with(connection, session_id, _RULES_OF_SESSION)
+            ids = entities.write(connection, self._caller(user_name, rules), items)
         _wrote("write", [one for item in items for one in (*item.changes, item.creation) if one])
         return ids
 

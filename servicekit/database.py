@@ -17,7 +17,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     FromClause,
-    Insert,
     Table,
     create_engine,
     event,
@@ -26,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.sql.dml import ReturningInsert
 
 BUSY_TIMEOUT_SECONDS = 30
 RESTED_SECONDS = 1.0
@@ -139,10 +139,11 @@ def at_once(engine: Engine) -> Iterator[Connection]:
                 driver.autocommit = False
 
 
-def insert_new(connection: Connection, table: FromClause) -> Insert:
-    """An INSERT that passes over rows whose key is there already."""
+def insert_new(connection: Connection, table: FromClause) -> ReturningInsert[Any]:
+    """An INSERT that passes over rows whose key is there already; many go in one statement."""
     kind = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return kind(cast(Table, table)).on_conflict_do_nothing()
+    # Without RETURNING each row would be a statement of its own.
+    return kind(cast(Table, table)).on_conflict_do_nothing().returning(*table.primary_key)
 
 
 def commit_unhurriedly(connection: Connection) -> None:

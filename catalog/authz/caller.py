@@ -16,8 +16,8 @@ class Caller:
     ``name`` has the authenticator's mechanism, such as ``db/ana``; there need not be a User of it.
 
     Attributes:
-        stored_rules: The caller's rules if they were read with the session: only for what reads,
-            and in the same transaction.
+        stored_rules: The caller's rules if they were read with the session: only for the rest of
+            that transaction, and what it writes gives its caller no rights.
     """
 
     name: str

@@ -137,9 +137,14 @@ def search() -> Response:
 @blueprint.post("/entityManager")
 def write() -> Response:
     """Create and change entities; gives the ids of the new ones."""
-    caller = services().caller(requests.session_id(request))
-    items = requests.items(requests.json_of(requests.field(request, "entities")))
-    return json_answer(services().write(caller, items))
+    session_id = requests.session_id(request)
+    try:
+        items = requests.items(requests.json_of(requests.field(request, "entities")))
+    except BadRequestError:
+        # Who has no session is told that first.
+        services().caller(session_id)
+        raise
+    return json_answer(services().write(session_id, items))
 
 
 @blueprint.delete("/entityManager")
