@@ -25,6 +25,7 @@ from portal.states import State
 
 log = logging.getLogger(__name__)
 
+WANTED_AT_ONCE = 50
 ENDED = "ended; its results are being recorded"
 HELD = "on hold until it is released"
 SUSPENDED = "suspended on its node"
@@ -49,6 +50,7 @@ class Following:
         self._services = services
         self._database = services.database
         self._engine = services.engine
+        self._done_up_to = 0
 
     def follow(self) -> bool:
         """Bring the states up to date; gives whether some job has ended."""
@@ -78,15 +80,26 @@ class Following:
         return has_ended
 
     def do_wanted(self) -> None:
-        """Cancel, hold and release what users asked for."""
-        query = select(JobRow).where(
-            UNFINISHED,
-            JobRow.wanted.is_not(None),
-            JobRow.batch_id.is_not(None),
-            JobRow.ended_at.is_(None),
+        """Cancel, hold and release the next few that users asked for.
+
+        A few at a time, so that a sweep that is cancelled does not keep other jobs from starting;
+        in turn, so that one with which the engine has trouble does not keep the others waiting.
+        """
+        query = (
+            select(JobRow)
+            .where(
+                UNFINISHED,
+                JobRow.wanted.is_not(None),
+                JobRow.batch_id.is_not(None),
+                JobRow.ended_at.is_(None),
+                JobRow.id > self._done_up_to,
+            )
+            .order_by(JobRow.id)
+            .limit(WANTED_AT_ONCE)
         )
         with Session(self._database) as transaction:
             rows = transaction.scalars(query).all()
+        self._done_up_to = rows[-1].id if len(rows) == WANTED_AT_ONCE else 0
         changes.apply(self._database, [self._do(row) for row in rows])
 
     def _do(self, row: JobRow) -> Change:

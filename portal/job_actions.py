@@ -1,24 +1,26 @@
-"""What users do to jobs that are there, one job at a time in the caller's transaction."""
+"""What users do to jobs that are there, in the caller's transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from batch.engine import BatchEngine, Capability
 from ijp.errors import ConflictError, NotImplementedHereError, PortalError
 from portal import audit, job_folder, submitting
 from portal.job_rows import is_over
-from portal.model import JobAttempt, JobRow
+from portal.model import UNFINISHED, JobAttempt, JobRow
 from portal.moments import now
 from portal.sessions import User
 from portal.settings import PortalSettings
 from portal.states import FINAL, WAITING, State
+
+NEVER_STARTED = "cancelled before it started"
 
 
 class Action(StrEnum):
@@ -73,53 +75,76 @@ def require(engine: BatchEngine, action: Action) -> None:
         raise NotImplementedHereError(f"the batch system here cannot {action} jobs")
 
 
-def cancel(transaction: Session, user: User, row: JobRow) -> None:
-    """End a job that no engine can know yet; have the dispatcher end any other.
+def cancel(transaction: Session, user: User, rows: Sequence[JobRow]) -> None:
+    """End jobs that no engine can know yet; have the dispatcher end any others.
 
-    One that has ended already stays as it is.
+    Those that have ended already stay as they are.
     """
-    if is_over(row):
+    going = [row for row in rows if not is_over(row)]
+    if not going:
         return
-    audit.record(transaction, user.name, "cancel", f"job {row.id}", row.user_name)
     never_tried = (
         update(JobRow)
-        .where(JobRow.id == row.id, JobRow.state == State.STAGING, JobRow.attempted_at.is_(None))
-        .values(state=State.CANCELLED, reason="cancelled before it started", ended_at=now())
+        .where(JobRow.id.in_([row.id for row in going]))
+        .where(JobRow.state == State.STAGING, JobRow.attempted_at.is_(None))
+        .values(state=State.CANCELLED, reason=NEVER_STARTED, ended_at=now())
         .values(cancelled=True, recorded=True, wanted=None)
+        .returning(JobRow.id)
+        .execution_options(synchronize_session=False)
     )
-    if transaction.execute(never_tried).rowcount:  # type: ignore[attr-defined]
-        submitting.add_event(transaction, row.id, State.CANCELLED, "cancelled before it started")
-    else:
-        row.wanted, row.cancelled = "cancel", True
+    ended = set(transaction.scalars(never_tried))
+    others = (
+        update(JobRow)
+        .where(JobRow.id.in_([row.id for row in going if row.id not in ended]), UNFINISHED)
+        .values(wanted=str(Action.CANCEL), cancelled=True)
+        .execution_options(synchronize_session=False)
+    )
+    transaction.execute(others)
+    for row in going:
+        audit.record(transaction, user.name, "cancel", f"job {row.id}", row.user_name)
+        if row.id in ended:
+            submitting.add_event(transaction, row.id, State.CANCELLED, NEVER_STARTED)
     transaction.flush()
-    transaction.refresh(row)
+    transaction.expire_all()
 
 
-def move(transaction: Session, user: User, row: JobRow, action: Action) -> None:
-    """Hold a waiting job, or release it.
+def refusal(row: JobRow, action: Action) -> ConflictError | None:
+    """Why a job cannot be put on hold or released; None if it can, because it waits."""
+    if row.state in WAITING and row.wanted != Action.CANCEL:
+        return None
+    verb = "put on hold" if action is Action.HOLD else "released"
+    return ConflictError(f"job {row.id} is {row.state} and cannot be {verb}")
 
-    Raises:
-        ConflictError: It does not wait.
-    """
-    if row.state not in WAITING or row.wanted == "cancel":
-        verb = "put on hold" if action is Action.HOLD else "released"
-        raise ConflictError(f"job {row.id} is {row.state} and cannot be {verb}")
-    row.wanted = str(action)
-    audit.record(transaction, user.name, str(action), f"job {row.id}", row.user_name)
+
+def move(transaction: Session, user: User, rows: Sequence[JobRow], action: Action) -> None:
+    """Hold waiting jobs, or release them; the caller has seen that they wait."""
+    statement = (
+        update(JobRow)
+        .where(JobRow.id.in_([row.id for row in rows]), UNFINISHED)
+        .where(or_(JobRow.wanted.is_(None), JobRow.wanted != Action.CANCEL))
+        .values(wanted=str(action))
+        .execution_options(synchronize_session=False)
+    )
+    transaction.execute(statement)
+    for row in rows:
+        audit.record(transaction, user.name, str(action), f"job {row.id}", row.user_name)
+    transaction.flush()
+    transaction.expire_all()
+
+
+def undeletable(row: JobRow) -> ConflictError | None:
+    """Why a job cannot be deleted; None if it can, because it has ended."""
+    if row.state not in FINAL:
+        return ConflictError(f"job {row.id} is {row.state}; cancel it before deleting it")
+    if not row.recorded:
+        return ConflictError(f"the provenance of job {row.id} is not recorded yet")
+    return None
 
 
 def delete(
     transaction: Session, user: User, row: JobRow, settings: PortalSettings
 ) -> Collection[Path]:
-    """Delete an ended job's row; gives the folders that are to be removed after the commit.
-
-    Raises:
-        ConflictError: It has not ended.
-    """
-    if row.state not in FINAL:
-        raise ConflictError(f"job {row.id} is {row.state}; cancel it before deleting it")
-    if not row.recorded:
-        raise ConflictError(f"the provenance of job {row.id} is not recorded yet")
+    """Delete an ended job's row; gives the folders that are to be removed after the commit."""
     audit.record(transaction, user.name, "delete", f"job {row.id}", row.user_name)
     earlier: list[str] = []
     if row.attempt > 1:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,7 +165,7 @@ class Jobs:
         """Have a job end; one that has ended already stays as it is."""
         with Session(writing(self._database)) as transaction, transaction.begin():
             row = row_of(transaction, user, reference)
-            job_actions.cancel(transaction, user, row)
+            job_actions.cancel(transaction, user, [row])
             record = self._record(row)
         self._wake()
         return record
@@ -187,7 +187,9 @@ class Jobs:
         job_actions.require(self._engine, action)
         with Session(writing(self._database)) as transaction, transaction.begin():
             row = row_of(transaction, user, reference)
-            job_actions.move(transaction, user, row, action)
+            if error := job_actions.refusal(row, action):
+                raise error
+            job_actions.move(transaction, user, [row], action)
             record = self._record(row)
         self._wake()
         return record
@@ -200,6 +202,8 @@ class Jobs:
         """
         with Session(writing(self._database)) as transaction, transaction.begin():
             row = row_of(transaction, user, reference)
+            if error := job_actions.undeletable(row):
+                raise error
             folders = job_actions.delete(transaction, user, row, self._settings)
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
@@ -231,34 +235,47 @@ class Jobs:
         return Done(reference, number_of(reference), made=made.id)
 
     def _some(self, user: User, action: Action, references: Sequence[str]) -> list[Done]:
-        done: list[Done] = []
         folders: list[Path] = []
         with Session(writing(self._database)) as transaction, transaction.begin():
-            for reference, row in self._rows(transaction, user, references).items():
-                try:
-                    if row is None:
-                        raise NotFoundError(f"there is no job {reference} of yours")
-                    job_id: int = row.id
-                    if action is Action.DELETE:
-                        folders += job_actions.delete(transaction, user, row, self._settings)
-                        done.append(Done(reference, job_id))
-                        continue
-                    if action is Action.CANCEL:
-                        job_actions.cancel(transaction, user, row)
-                    else:
-                        job_actions.move(transaction, user, row, action)
-                    done.append(Done(reference, job_id, State(row.state)))
-                except PortalError as error:
-                    state = State(row.state) if row else None
-                    done.append(Done(reference, row.id if row else None, state, error))
+            rows = self._rows(transaction, user, references)
+            refused = self._refused(rows, action)
+            ready = {one: row for one, row in rows.items() if row and one not in refused}
+            ids = {one: row.id for one, row in ready.items()}
+            states: dict[str, State] = {}
+            if action is Action.DELETE:
+                for row in ready.values():
+                    folders += job_actions.delete(transaction, user, row, self._settings)
+            elif action is Action.CANCEL:
+                job_actions.cancel(transaction, user, list(ready.values()))
+                states = _states(transaction, ids)
+            else:
+                job_actions.move(transaction, user, list(ready.values()), action)
+                states = _states(transaction, ids)
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
-        return done
+        return [
+            refused[one] if one in refused else Done(one, ids[one], states.get(one)) for one in rows
+        ]
+
+    def _refused(self, rows: Mapping[str, JobRow | None], action: Action) -> dict[str, Done]:
+        """Those to which it cannot be done, with the reason; a job that is named twice once."""
+        found: dict[str, Done] = {}
+        for reference, row in rows.items():
+            if row is None:
+                error: PortalError | None = NotFoundError(f"there is no job {reference} of yours")
+            elif action is Action.DELETE:
+                error = job_actions.undeletable(row)
+            else:
+                error = None if action is Action.CANCEL else job_actions.refusal(row, action)
+            if error is not None:
+                state = State(row.state) if row else None
+                found[reference] = Done(reference, row.id if row else None, state, error)
+        return found
 
     def _rows(
         self, transaction: Session, user: User, references: Sequence[str]
     ) -> dict[str, JobRow | None]:
-        """Jobs by reference, with their inputs; None for what is not there, or not the user's."""
+        """Jobs by reference, each once, with their inputs; None for what is not the user's."""
         numbers = {one: number for one in references if (number := number_of(one)) is not None}
         found: dict[int, JobRow] = {}
         wanted = list(set(numbers.values()))
@@ -267,14 +284,13 @@ class Jobs:
             rows = transaction.scalars(query.options(*retrying.WITH_INPUTS)).all()
             found |= {row.id: row for row in rows if row.user_name == user.name or user.is_admin}
         answer: dict[str, JobRow | None] = {}
+        seen: set[int] = set()
         for one in dict.fromkeys(references):
-            if one in numbers:
-                answer[one] = found.get(numbers[one])
-                continue
-            try:
-                answer[one] = row_of(transaction, user, one)
-            except NotFoundError:
-                answer[one] = None
+            row = found.get(numbers[one]) if one in numbers else _found(transaction, user, one)
+            if row is None or row.id not in seen:
+                answer[one] = row
+            if row is not None:
+                seen.add(row.id)
         return answer
 
     def plan_retry(
@@ -342,3 +358,16 @@ def _attempts(transaction: Session, row: JobRow) -> tuple[Attempt, ...]:
         return ()
     query = select(JobAttempt).where(JobAttempt.job_id == row.id).order_by(JobAttempt.number)
     return tuple(attempt_of(one) for one in transaction.scalars(query))
+
+
+def _found(transaction: Session, user: User, reference: str) -> JobRow | None:
+    try:
+        return row_of(transaction, user, reference)
+    except NotFoundError:
+        return None
+
+
+def _states(transaction: Session, ids: Mapping[str, int]) -> dict[str, State]:
+    query = select(JobRow.id, JobRow.state).where(JobRow.id.in_(list(ids.values())))
+    by_id = {id: State(state) for id, state in transaction.execute(query)}
+    return {reference: by_id[id] for reference, id in ids.items() if id in by_id}

@@ -10,8 +10,8 @@ from sqlalchemy import event
 
 from batch.engine import Capability
 from batch.engines.local import LocalEngine
-from ijp.errors import BadRequestError, NotFoundError, NotImplementedHereError
-from portal import sweeps
+from ijp.errors import BadRequestError, EngineError, NotFoundError, NotImplementedHereError
+from portal import following, sweeps
 from portal.job_record import JobFilter
 from portal.model import JobRow, Submission
 from portal.moments import now
@@ -200,8 +200,7 @@ def test_action_tells_for_each_job_what_became_of_it(idle):
         f"job {job['id']} is Staging; cancel it before deleting it",
         f"there is no job {foreign['id']} of yours",
         "there is no job nosuch of yours",
-        f"job {job['id']} is Staging; cancel it before deleting it",
-    ]
+    ], "a job that is named twice is one"
     assert found["results"][1]["error"]["code"] == "not-found"
     cancelled = idle.user().act("cancel", [job["id"]])
     assert cancelled["results"][0]["state"] == "Cancelled"
@@ -288,3 +287,31 @@ def test_queues_are_for_everybody(portal):
     assert (found["running"], found["ownRunning"], found["waiting"]) == (1, 1, 0)
     assert portal.user("ben").queues()["ownRunning"] == 0
     portal.user().cancel(job["id"])
+
+
+def test_trouble_with_some_jobs_does_not_keep_others_from_being_cancelled(portal, monkeypatch):
+    """Though only two are told to the batch system at a time, and three cannot be."""
+    monkeypatch.setattr(following, "WANTED_AT_ONCE", 2)
+    blockers = [portal.user().submit("tool", arguments=["steps", "60"])[0] for _ in range(4)]
+    for one in blockers:
+        portal.wait(one, "Executing")
+    jobs = portal.user().jobs(sweep=sweep_of(portal, 5))["jobs"]
+    for one in jobs:
+        portal.wait(one, "Queued")
+    troubled = {one["publicId"] for one in jobs[:3]}
+    real = LocalEngine.cancel
+
+    def cancel(self, batch_id):
+        if batch_id in troubled:
+            raise EngineError("could not connect")
+        real(self, batch_id)
+
+    monkeypatch.setattr(LocalEngine, "cancel", cancel)
+    portal.user().act("cancel", sweeps=[jobs[0]["sweepId"]])
+    for one in jobs[3:]:
+        assert portal.wait(one)["state"] == "Cancelled"
+    assert portal.user().job(jobs[0]["id"])["state"] == "Queued"
+    troubled.clear()
+    for one in jobs[:3]:
+        assert portal.wait(one)["state"] == "Cancelled"
+    portal.user().act("cancel", [one["id"] for one in blockers])
