@@ -99,8 +99,12 @@ class CallingEngine(CommandEngine):
         told: dict[str, Any] = {}
         # There are no arrays, so that a job's tag is its mark.
         wanted = sorted(one for one, mark in tags.items() if not self._is_settled(mark))
-        for start in range(0, len(wanted), _AT_ONCE):
-            told |= self._asked(wanted[start : start + _AT_ONCE])
+        while wanted:
+            answers = self._asked(wanted[:_AT_ONCE])
+            if not answers.keys() & set(wanted):
+                raise EngineError(f"{self.target()}: no answer about jobs")
+            told |= answers
+            wanted = [one for one in wanted if one not in told]
         problems = [one["error"] for one in told.values() if isinstance(one, dict)]
         if told and len(problems) == len(told):
             raise EngineError(f"{self.target()}: {problems[0]}")
@@ -120,7 +124,9 @@ class CallingEngine(CommandEngine):
             told = json.loads(answer.stdout)
         except ValueError as error:
             raise EngineError(f"{self.target()}: no answer about jobs: {error}") from error
-        return dict(told)
+        if not isinstance(told, dict):
+            raise EngineError(f"{self.target()}: no answer about jobs: {told!r:.100}")
+        return told
 
     def _is_settled(self, mark: str) -> bool:
         """Whether asking could tell nothing that the runner has not recorded."""

@@ -29,6 +29,7 @@ class Calls:
         self._executor = psij.JobExecutor.get_instance(executor, config=config)
         self._native_ids = native_ids
         self._found: dict[str, str] | None = None
+        self._is_one_by_one = False
 
     def submit(self, content: dict[str, Any]) -> str:
         """Submit a job; gives the id that the system has for it."""
@@ -55,14 +56,16 @@ class Calls:
         if not isinstance(self._executor, BatchSchedulerExecutor):
             job = self._attached(native_id)
             return GONE if job is None else str(job.status.state.name)
-        if self._found is None:
+        if self._found is None and not self._is_one_by_one:
             try:
                 self._found = self._shown(self._executor, self._native_ids)
             except Exception:
-                # One line that PSI/J cannot read spoils the answer for all.
-                self._native_ids = [native_id]
-                return self._shown(self._executor, [native_id]).get(native_id, GONE)
-        return self._found.get(native_id, GONE)
+                # One job that is gone, or one odd line, spoils the answer for all.
+                self._is_one_by_one = True
+        found = self._found
+        if found is None:
+            found = self._shown_alone(self._executor, native_id)
+        return found.get(native_id, GONE)
 
     def cancel(self, native_id: str) -> int:
         """End a job; gives 1."""
@@ -82,6 +85,14 @@ class Calls:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         found = executor.parse_status_output(done.returncode, done.stdout)
         return {one: str(status.state.name) for one, status in found.items()}
+
+    def _shown_alone(self, executor: BatchSchedulerExecutor, native_id: str) -> dict[str, str]:
+        try:
+            return self._shown(executor, [native_id])
+        except Exception:
+            if native_id in executor.list():
+                raise
+            return {}
 
     def _is_there(self, native_id: str) -> bool:
         if isinstance(self._executor, BatchSchedulerExecutor):

@@ -139,6 +139,17 @@ def test_question_that_hangs_hides_no_other(make_engine_of, make_spec):
     assert states == {first: EngineState.UNKNOWN, second: EngineState.RUNNING}
 
 
+def test_all_jobs_are_asked_for_however_slow_the_answers_are(make_engine_of, make_spec):
+    engine = make_engine_of(
+        f"{NUMBERED}def query_job_status(job_id):\n    import time\n"
+        f"    time.sleep(0.4)\n    return 1\n{CANCELS}",
+        timeout_seconds=3,
+    )
+    batch_ids = engine.submit_many([make_spec("true") for _ in range(5)])
+    states = {status.state for status in engine.status(batch_ids).values()}
+    assert (len(batch_ids), states) == (5, {EngineState.RUNNING})
+
+
 def test_submission_that_hangs_is_ended(make_engine_of, make_spec):
     engine = make_engine_of(
         f"import time\ndef submit_job(*most, **more): time.sleep(1000)\n{QUEUED}{CANCELS}",

@@ -58,6 +58,16 @@ def test_jobs_run_on_slurm(make_on_slurm, make_spec, wait_for, slurm_site):
 
 
 @pytest.mark.slow
+def test_job_that_slurm_does_not_know_hides_no_other(make_on_slurm, make_spec, wait_for):
+    engine = make_on_slurm()
+    spec = replace(make_spec("sleep", "1000"), resources=Resources(queue="two"))
+    batch_id = engine.submit(spec)
+    wait_for(engine, batch_id, EngineState.RUNNING, seconds=60)
+    native_id = batch_id.partition("/")[0]
+    assert engine._asked(["999999", native_id]) == {"999999": "GONE", native_id: "ACTIVE"}
+
+
+@pytest.mark.slow
 def test_job_on_slurm_is_cancelled(make_on_slurm, make_spec, wait_for):
     engine = make_on_slurm()
     spec = replace(make_spec("sleep", "1000"), resources=Resources(queue="two"))

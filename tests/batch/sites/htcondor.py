@@ -6,6 +6,7 @@ root, so that jobs have to be those of another account.
 
 from __future__ import annotations
 
+import os
 import pwd
 import shutil
 import signal
@@ -88,6 +89,8 @@ class HTCondorSite:
     """HTCondor's daemons; jobs run as the account "nobody"."""
 
     def __init__(self) -> None:
+        if os.geteuid() != 0:
+            pytest.fail("only root can start jobs of other accounts: run the tests as root")
         if not (packages.ROOT / ".complete").exists():
             pytest.fail("HTCondor is missing: make setup-test gets it")
         self.folder = Path(tempfile.mkdtemp(prefix="ijp-htcondor-", dir="/tmp"))
