@@ -104,13 +104,13 @@ class LocalStorage(Storage):
         place(content, self._path(location), self._folder, link=True)
 
     def kept(self) -> Iterator[Kept]:
-        for folder, _, names in os.walk(self._folder):
-            for name in names:
-                path = Path(folder, name)
-                location = str(path.relative_to(self._folder))
-                with suppress(FileNotFoundError):
-                    if _LOCATION.fullmatch(location):
-                        yield Kept(location, path.stat().st_size)
+        for investigation in _entries(self._folder):
+            for dataset in _entries(investigation):
+                for file in _entries(dataset):
+                    location = f"{investigation.name}/{dataset.name}/{file.name}"
+                    with suppress(FileNotFoundError):
+                        if _LOCATION.fullmatch(location):
+                            yield Kept(location, file.stat().st_size)
 
     def _path(self, location: str) -> Path:
         self._check(location)
@@ -172,6 +172,12 @@ class _LocalUpload(Upload):
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _entries(folder: Path | os.DirEntry[str]) -> Iterator[os.DirEntry[str]]:
+    """What is in a folder, as it is read; nothing if it is none, or not any more."""
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        yield from entries
 
 
 def _create(path: Path, folders: _Folders) -> int:

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from marshmallow import Schema, ValidationError, fields, validate
 
 from datastore.naming import content_disposition
-from datastore.storage import DatasetInfo, Storage, Upload
+from datastore.storage import DatasetInfo, Kept, Storage, Upload
 from ijp.errors import InternalError, NotFoundError, TooLargeError, UnavailableError
 
 _LOCATION = re.compile(r"[0-9]{1,19}/[0-9]{1,19}/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -29,6 +29,8 @@ _PARTS_OF_ONE_SIZE = 1000
 _ABSENT = {"404", "NoSuchKey", "NoSuchUpload", "NotFound"}
 _FULL = {"QuotaExceeded", "EntityTooLarge", "InsufficientCapacity"}
 _READ_ATTEMPTS = 5
+_FIRST_FAULT = 500
+"""From this HTTP status on it is the server's fault, and asking again may help."""
 
 
 class _Settings(Schema):
@@ -38,15 +40,17 @@ class _Settings(Schema):
     region = fields.String(load_default="us-east-1")
     credentials_file = fields.String(load_default=None)
     link_seconds = fields.Integer(load_default=3600, validate=validate.Range(1, 7 * 86_400))
+    timeout_seconds = fields.Float(load_default=60.0, validate=validate.Range(0.1, 3600))
 
 
 class S3Storage(Storage):
     """Contents are objects of one bucket, which must be there; an object appears as a whole.
 
     ``storage_settings`` are ``endpoint_url`` (Amazon's without it), ``bucket``, ``prefix`` (ends
-    with ``/``), ``region``, ``link_seconds`` for which direct downloads are good, and
-    ``credentials_file``: TOML with ``access_key`` and ``secret_key``, relative to the storage's
-    folder; without it they are looked for where S3 programs usually do.
+    with ``/``), ``region``, ``link_seconds`` for which direct downloads are good,
+    ``timeout_seconds`` after which a silent server is asked again, and ``credentials_file``: TOML
+    with ``access_key`` and ``secret_key``, relative to the storage's folder; without it they are
+    looked for where S3 programs usually do.
     """
 
     def __init__(self, settings: Mapping[str, Any], folder: Path) -> None:
@@ -67,8 +71,8 @@ class S3Storage(Storage):
                 signature_version="s3v4",
                 s3={"addressing_style": "path" if told["endpoint_url"] else "auto"},
                 retries={"max_attempts": 4, "mode": "standard"},
-                connect_timeout=10,
-                read_timeout=60,
+                connect_timeout=min(10.0, told["timeout_seconds"]),
+                read_timeout=told["timeout_seconds"],
                 max_pool_connections=64,
             ),
         )
@@ -91,7 +95,9 @@ class S3Storage(Storage):
         return int(self._head(location)["ContentLength"])
 
     def changed(self, location: str) -> datetime | None:
-        times = [one["Initiated"] for one in self._unfinished(location)]
+        times = []
+        for one in self._unfinished(location):
+            times += [one["Initiated"], *self._parts_arrived(location, one["UploadId"])]
         with suppress(NotFoundError):
             times.append(self._head(location)["LastModified"])
         return max(times, default=None)
@@ -108,6 +114,19 @@ class S3Storage(Storage):
 
     def free_bytes(self) -> int | None:
         return None
+
+    def kept(self) -> Iterator[Kept]:
+        listing = self._client.get_paginator("list_objects_v2")
+        pages = iter(listing.paginate(Bucket=self._bucket, Prefix=self._prefix))
+        while True:
+            with _answers(self._prefix):
+                page = next(pages, None)
+            if page is None:
+                return
+            for one in page.get("Contents", ()):
+                location = one["Key"].removeprefix(self._prefix)
+                if _LOCATION.fullmatch(location):
+                    yield Kept(location, int(one["Size"]))
 
     def direct_url(self, location: str, name: str) -> str | None:
         asked = {
@@ -138,6 +157,15 @@ class S3Storage(Storage):
         with _answers(location):
             found = self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=key)
             return [one for one in found.get("Uploads", []) if one["Key"] == key]
+
+    def _parts_arrived(self, location: str, upload_id: str) -> list[datetime]:
+        """When the parts of an upload arrived; none of one that has ended meanwhile."""
+        listing = self._client.get_paginator("list_parts")
+        named = {"Bucket": self._bucket, "Key": self._key(location), "UploadId": upload_id}
+        with suppress(NotFoundError), _answers(location):
+            pages = listing.paginate(**named)
+            return [one["LastModified"] for page in pages for one in page.get("Parts", ())]
+        return []
 
 
 class _S3Upload(Upload):
@@ -283,6 +311,8 @@ def _answers(location: str) -> Iterator[None]:
             raise NotFoundError(f"there is nothing in the storage at {location}") from error
         if code in _FULL:
             raise TooLargeError("there is no space left in the storage") from error
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= _FIRST_FAULT:
+            raise UnavailableError(f"the S3 server has a fault: {code}") from error
         raise InternalError(f"the S3 server refused: {code}") from error
     except (BotoCoreError, OSError) as error:
         raise UnavailableError("the S3 server does not answer") from error

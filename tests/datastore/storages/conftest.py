@@ -11,6 +11,7 @@ import pytest
 
 from datastore.storages.s3 import S3Storage
 from tests.datastore.storages import rgw
+from tests.datastore.storages.faulty import Trouble, trouble
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +47,10 @@ def s3_settings() -> Iterator[dict[str, str]]:
 def s3_storage(s3_settings: dict[str, str], tmp_path: Path) -> S3Storage:
     """A storage in a bucket of a real server."""
     return S3Storage(s3_settings, tmp_path)
+
+
+@pytest.fixture
+def troubled(s3_settings: dict[str, str]) -> Iterator[Trouble]:
+    """Stands before the server, and makes trouble when it is told to."""
+    with trouble(s3_settings["endpoint_url"]) as server:
+        yield server

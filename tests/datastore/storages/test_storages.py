@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from datastore.storage import DatasetInfo, Storage
+from datastore.storage import DatasetInfo, Kept, Storage
 from datastore.storages.local import LocalStorage
 from ijp.errors import NotFoundError, TooLargeError
 from servicekit import plugins
@@ -122,13 +122,21 @@ def test_a_content_that_breaks_off_is_not_brought_back(storage):
     assert storage.changed(location) is None
 
 
-def test_local_tells_what_it_has(tmp_path):
-    storage = LocalStorage({}, tmp_path / "data")
+def test_a_storage_tells_what_it_has(storage, tmp_path):
+    before = set(storage.kept())
     locations = {stored(storage, b"abc"), stored(storage, b"abc")}
     left = storage.upload(storage.new_location(DATASET, "a"))
-    (tmp_path / "data" / "other").write_text("not of ours")
-    assert {(one.location, one.size) for one in storage.kept()} == {(at, 3) for at in locations}
+    left.write(b"abc")
+    assert set(storage.kept()) - before == {Kept(at, 3) for at in locations}
     left.discard()
+
+
+def test_local_tells_nothing_of_what_is_not_its_own(tmp_path):
+    storage = LocalStorage({}, tmp_path / "data")
+    location = stored(storage, b"abc")
+    (tmp_path / "data" / "other").write_text("not of ours")
+    (tmp_path / "data" / "3" / "other").write_text("not of ours")
+    assert list(storage.kept()) == [Kept(location, 3)]
 
 
 def test_local_brings_a_file_back_without_copying_it(tmp_path):
