@@ -9,7 +9,7 @@ DEBIAN_DEMO := python3-venv
 DEBIAN_TEST := $(DEBIAN_DEMO) postgresql 'chromium-headless-shell|chromium' fonts-dejavu-core locales slapd openssl slurmctld slurmd slurm-client munge \
 	slurmdbd slurm-wlm-mysql-plugin mariadb-server-core mariadb-client-core \
 	gridengine-master gridengine-exec gridengine-client task-spooler \
-	sudo ceph-common ceph-mon ceph-osd radosgw nginx-light
+	sudo ceph-common ceph-mon ceph-osd radosgw nginx-light faketime
 DEBIAN_BENCH := $(DEBIAN_TEST)
 
 .PHONY: demo test quick bench lint setup setup-test setup-bench clean

@@ -12,6 +12,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from datastore import rest, settings, tus
 from datastore.anonymous import Anonymous
+from datastore.faults import Faults
 from datastore.locations import Locations
 from datastore.prepared import PreparedStore
 from datastore.quotas import Quotas
@@ -38,6 +39,7 @@ from servicekit.service import Background, Service
 from servicekit.settings import SettingsError
 
 _LONGEST_FORM_BYTES = 16 << 20
+_SWEEP_SECONDS = 60.0
 
 _ANSWERS: dict[type[errors.PortalError], tuple[str, int]] = {
     errors.BadRequestError: ("BadRequestException", 400),
@@ -138,7 +140,11 @@ class _Made:
             read_only=told.read_only,
             depot=self._depot,
             prepared=PreparedStore(self._engine, lifetime, told.prepared_count),
-            sender=Sender(self._storage, HandOver(told.accel_prefix, told.direct_downloads)),
+            sender=Sender(
+                self._storage,
+                HandOver(told.accel_prefix, told.direct_downloads),
+                Faults(self._engine, self._storage, self._levels).found,
+            ),
             locations=self._locations,
             levels=self._levels,
             root_users=frozenset(told.root_users),
@@ -260,7 +266,7 @@ class _Background:
     """All that the service does beside the requests."""
 
     def __init__(self, made: _Made) -> None:
-        self._started: list[Background] = [Hourly("datastore-sweep", made.hourly)]
+        self._started: list[Background] = [Hourly("datastore-sweep", made.hourly, _SWEEP_SECONDS)]
         if made.tiers:
             self._started += made.tiers.start()
 

@@ -22,11 +22,12 @@ def datastore() -> None:
 @datastore.command()
 @SETTINGS
 def sweep(settings_file: Path) -> None:
-    """Remove files that a crash left without a Datafile; also done at start and every hour.
+    """Remove files that a crash left without a Datafile; also done at start and every minute.
 
-    Only files that were last written more than an hour ago are looked at, and a file that the
-    catalog knows is never removed. Needs the account [datastore.reader] of the settings, which
-    must be allowed to read every Datafile.
+    Only files of processes that ended minutes ago are looked at, and those that were last written
+    more than an hour ago; a file that the catalog knows is never removed.
+    Needs the account [datastore.reader] of the settings, which must be allowed to read every
+    Datafile.
     """
     swept = sweep_of(settings_file, Process(settings_file).http).run()
     for word, locations in (("removed", swept.removed), ("kept", swept.kept)):
@@ -61,6 +62,21 @@ def scrub(settings_file: Path, days: float) -> None:
         f"{len(found.faults)} not"
     )
     if found.faults:
+        sys.exit(1)
+
+
+@datastore.command()
+@SETTINGS
+def faults(settings_file: Path) -> None:
+    """Show the files that were found missing or changed, by a download or by scrub.
+
+    A file that is as it was again is left out after the next scrub of it. Ends with status 1 if
+    there are any.
+    """
+    marked = scrub_of(settings_file, Process(settings_file).http).marked()
+    for location, fault in marked:
+        click.echo(f"{location}: {fault}")
+    if marked:
         sys.exit(1)
 
 

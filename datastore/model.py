@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     DateTime,
     ForeignKey,
+    Integer,
     MetaData,
     String,
     Text,
@@ -23,6 +25,8 @@ _NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -82,6 +86,9 @@ class UnsettledFile(Base):
     """A location at which there may be a file that the catalog does not know.
 
     The row stands from before an upload or removal begins until it is known how that ended.
+
+    Attributes:
+        owner: Whose request it is; None if that is not known.
     """
 
     __tablename__ = "unsettled_file"
@@ -89,6 +96,36 @@ class UnsettledFile(Base):
     location: Mapped[str] = mapped_column(String(511), primary_key=True)
     dataset_id: Mapped[int] = mapped_column(BigInteger)
     since: Mapped[datetime] = mapped_column(index=True)
+    owner: Mapped[str | None] = mapped_column(String(300))
+
+
+class LiveOwner(Base):
+    """Who has something in hand, and until when that is sure; renewed as long as it lives."""
+
+    __tablename__ = "live_owner"
+
+    name: Mapped[str] = mapped_column(String(300), primary_key=True)
+    until: Mapped[datetime]
+
+
+class ReservedSpace(Base):
+    """Bytes that are kept free for an upload of ``owner``, as long as that lives.
+
+    Each row was added after all those with lower ids, and counts after them.
+    """
+
+    __tablename__ = "reserved_space"
+    __table_args__ = (
+        CheckConstraint("bytes > 0", name="bytes"),
+        # the number of one that is gone is not given again
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    user_name: Mapped[str] = mapped_column(String(255), index=True)
+    investigation_id: Mapped[int] = mapped_column(BigInteger, index=True)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    owner: Mapped[str] = mapped_column(String(300))
 
 
 class ResumableUpload(Base):

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, current_app, jsonify, request
 
 from datastore import multipart, schemas
 from datastore.anonymous import Anonymous
+from datastore.asker import asks
 from datastore.incoming import Reading, heard_out, pieces_of_body
 from datastore.locations import Locations
 from datastore.multipart import Form
@@ -325,7 +326,7 @@ def _session(texts: Mapping[str, str] | None = None) -> CatalogSession:
         texts = {"sessionId": token.strip()}
     elif texts is None:
         texts = request.form if request.method == "POST" else request.args
-    return parts().catalog.session(schemas.uuid_of(texts, "sessionId"))
+    return asks(parts().catalog.session(schemas.uuid_of(texts, "sessionId")))
 
 
 def _resolver(session: CatalogSession) -> Resolver:

@@ -58,6 +58,16 @@ class Scrub:
                 tell(row.location, fault)
         return found
 
+    def marked(self) -> list[tuple[str, str]]:
+        """Locations with what was found wrong there, by this or when the content was wanted."""
+        query = (
+            select(FileDigest.location, FileDigest.fault)
+            .where(FileDigest.fault.is_not(None))
+            .order_by(FileDigest.location)
+        )
+        with self._engine.connect() as connection:
+            return [(row.location, row.fault or "") for row in connection.execute(query)]
+
     def _rows(self, before: datetime) -> Iterator[Row[str, int, int, str]]:
         statement = (
             select(FileDigest.location, FileDigest.size, FileDigest.crc32, FileDigest.sha256)

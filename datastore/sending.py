@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -63,15 +63,23 @@ class HandOver:
 class Sender:
     """Makes the answers to downloads."""
 
-    def __init__(self, storage: Storage, hand_over: HandOver | None = None) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        hand_over: HandOver | None = None,
+        report: Callable[[SelectedDatafile], None] = lambda _: None,
+    ) -> None:
+        """Send from a storage; ``report`` is told of contents that are not what they should be."""
         self._storage = storage
         self._hand_over = hand_over or HandOver()
+        self._report = report
 
     def size_of(self, datafile: SelectedDatafile) -> int:
         """Bytes in the storage.
 
         Raises:
             NotFoundError: There are none.
+            DataNotOnlineError: They are damaged, and come back from the archive.
             NotAuthorizedError: The location was not made for this dataset.
             InternalError: The catalog has another size.
         """
@@ -83,8 +91,10 @@ class Sender:
                 )
             size = self._storage.size(datafile.location)
         except NotFoundError as error:
+            self._report(datafile)
             raise NotFoundError(f"Datafile {datafile.id} has no content in the storage") from error
         if datafile.file_size not in (None, size):
+            self._report(datafile)
             raise InternalError(
                 f"Datafile {datafile.id} has {size} bytes in the storage, "
                 f"{datafile.file_size} in the catalog"

@@ -15,8 +15,9 @@ from ijp.errors import NotAuthorizedError, NotFoundError
 def status_of(overview: Overview, resolver: Resolver) -> dict[str, Any]:
     """The answer of ``getServiceStatus``; names are looked up as the caller may read them.
 
-    ``failures`` has the ids of what was given up, and ``failureReasons`` says why; the latter is
-    no part of the interface as others have it.
+    ``failures`` has the ids of what was given up. ``failureReasons`` says why, ``opsQueueLength``
+    how long the queue is, of which the first thousand are told, and ``askers`` who has how much
+    in it; these three are no part of the interface as others have it.
     """
     things = [thing for thing, _ in overview.under_way]
     datasets = _datasets(resolver, {one.dataset_id for one in things if one.datafile_id is None})
@@ -24,6 +25,16 @@ def status_of(overview: Overview, resolver: Resolver) -> dict[str, Any]:
         "opsQueue": [
             {"data": _text(thing, datasets), "request": f"{request}_REQUESTED"}
             for thing, request in overview.under_way
+        ],
+        "opsQueueLength": sum(one.waiting + one.running for one in overview.shares),
+        "askers": [
+            {
+                "user": one.asker,
+                "request": f"{one.request}_REQUESTED",
+                "waiting": one.waiting,
+                "running": one.running,
+            }
+            for one in overview.shares
         ],
         "lockCount": len({lock.dataset_id for lock in overview.locks}),
         "locks": [

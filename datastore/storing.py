@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,7 +117,7 @@ class Depot:
             TooLargeError: There is no space for it.
         """
         place = self.admit(session, new)
-        with self._levels.adding(place.dataset_id):
+        with place.room, self._levels.adding(place.dataset_id):
             with self._noted(place), self._storage.upload(place.location) as upload:
                 checked = self._receive(pieces, upload, new, place)
                 upload.commit()
@@ -165,10 +166,10 @@ class Depot:
         dataset = self._seen(session, new)
         if new_names_only and session.search(query(_SAME_NAME, new.dataset_id, new.name)):
             raise ConflictError(f"dataset {new.dataset_id} has a Datafile {new.name!r} already")
-        room = self._room(session, dataset.investigation_id)
-        room.check(new.length or 0)
         self._check_space(new.length or 0)
         location = self._storage.new_location(dataset, new.name)
+        room = self._room(session, dataset.investigation_id)
+        room.check(new.length or 0)
         return Place(location, dataset.id, dataset.investigation_id, room)
 
     def _seen(self, session: CatalogSession, new: NewDatafile) -> DatasetInfo:
@@ -189,9 +190,11 @@ class Depot:
     @contextmanager
     def _noted(self, place: Place) -> Iterator[None]:
         """Remember the location before anything is there; if that fails, nothing is left."""
+        noted_at = time.time()
         self._unsettled.note([(place.location, place.dataset_id)])
         try:
             yield
+            self._unsettled.require([place.location], noted_at)
         except BaseException:
             self._storage.delete(place.location)
             self._unsettled.settled([place.location])

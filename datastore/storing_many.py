@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tarfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from typing import IO, Any, cast
 from datastore import naming
 from datastore.digests import Checked, Digest
 from datastore.incoming import Reading
+from datastore.quotas import Room
 from datastore.selection import Resolver
 from datastore.storage import DatasetInfo
 from datastore.storing import Depot, NewDatafile, entity
@@ -55,9 +57,14 @@ class ManyDepot(Depot):
         """
         dataset = Resolver(session).dataset(dataset_id)
         noted: list[str] = []
-        with self._levels.adding(dataset_id):
+        noted_at = time.time()
+        with (
+            self._room(session, dataset.investigation_id) as room,
+            self._levels.adding(dataset_id),
+        ):
             try:
-                kept = self._keep_all(session, dataset, files, noted)
+                kept = self._keep_all(session, dataset, files, noted, room)
+                self._unsettled.require(noted, noted_at)
                 ids = self._register_all(session, kept)
             except (UnavailableError, InternalError):
                 # They may have been registered: the sweep asks again.
@@ -80,9 +87,9 @@ class ManyDepot(Depot):
         dataset: DatasetInfo,
         files: Iterable[_Arrived],
         noted: list[str],
+        room: Room,
     ) -> list[_Kept]:
         """Store all files; their locations are added to ``noted`` before anything is there."""
-        room = self._room(session, dataset.investigation_id)
         kept: list[_Kept] = []
         formats: set[int] = set()
         size = 0

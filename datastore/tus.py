@@ -18,6 +18,7 @@ from flask import Blueprint, Response, current_app, request, url_for
 from werkzeug.http import http_date
 
 from datastore import schemas
+from datastore.asker import asks
 from datastore.incoming import heard_out, pieces_of_body
 from datastore.tus_pieces import (
     ALGORITHMS,
@@ -221,7 +222,8 @@ def _session() -> CatalogSession:
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer":
         raise NotAuthenticatedError("uploads need a session in the header Authorization")
-    return _parts().catalog.session(schemas.uuid_of({"sessionId": token.strip()}, "sessionId"))
+    id = schemas.uuid_of({"sessionId": token.strip()}, "sessionId")
+    return asks(_parts().catalog.session(id))
 
 
 def _has_piece() -> bool:

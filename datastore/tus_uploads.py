@@ -74,10 +74,12 @@ class TusUploads:
             datafile_id=None,
             expires=datetime.now(UTC).replace(microsecond=0) + self._lifetime,
         )
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(self._path(made.id), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        os.close(descriptor)
-        self._records.add(made)
+        # from then on the row counts against the quota
+        with place.room:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(self._path(made.id), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            os.close(descriptor)
+            self._records.add(made)
         log.info("upload %s begun, %d bytes for dataset %d", made.id, length, made.dataset_id)
         return made
 

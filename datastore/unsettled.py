@@ -7,19 +7,21 @@ its content. A row that is written before says where to look; the catalog says w
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, Engine, delete, select, text
+from sqlalchemy import Connection, Engine, and_, delete, func, or_, select, text, update
 
+from datastore.alive import LEASE, Alive, living
 from datastore.digests import Checked
-from datastore.model import FileDigest, UnsettledFile
+from datastore.model import FileDigest, ResumableUpload, UnsettledFile
 from datastore.reader import ReaderAccount
 from datastore.storage import Storage
 from datastore.tiers.levels import Levels
 from ijp.catalog import CatalogSession
-from ijp.errors import NotAuthorizedError, NotFoundError
+from ijp.errors import InternalError, NotAuthorizedError, NotFoundError
 from ijp.query import query
 from servicekit import database
 
@@ -27,7 +29,6 @@ log = logging.getLogger(__name__)
 
 _FILES = UnsettledFile.__table__
 _DIGESTS = FileDigest.__table__
-_A_STATEMENT = 500
 
 _STORED = text(
     "WITH forgotten AS (DELETE FROM unsettled_file WHERE location = :location) "
@@ -37,8 +38,13 @@ _STORED = text(
 )
 """What ``all_stored`` does for many, in one step."""
 
+_A_STATEMENT = 500
+
 YOUNG = timedelta(hours=1)
 """What was written more recently may be in the hands of a request that is still running."""
+
+LEFT = timedelta(minutes=2)
+"""Whose last sign of life ended longer ago has nothing in hand, nor does the catalog for him."""
 
 
 @dataclass
@@ -50,23 +56,40 @@ class Swept:
     unclear: list[str]
 
 
+@dataclass(frozen=True)
+class Left:
+    """A location that nobody has in hand, unless something was written there since a moment.
+
+    Attributes:
+        waits: It was sent in pieces, and its sender may come back to have it registered.
+    """
+
+    location: str
+    dataset_id: int
+    since: datetime
+    waits: bool
+
+
 class Unsettled:
     """The notes on files whose fate is open."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._writing = database.writing(engine)
+        self._alive = Alive(engine)
 
     def note(self, files: Iterable[tuple[str, int]]) -> None:
         """Remember locations, each with its dataset's id, before anything happens there."""
-        now = datetime.now(UTC)
+        whose = {"since": self._alive.now(), "owner": self._alive.name}
         rows = [
-            {"location": location, "dataset_id": dataset_id, "since": now}
+            {"location": location, "dataset_id": dataset_id, **whose}
             for location, dataset_id in files
         ]
         if rows:
+            self._alive.keep()
             with database.at_once(self._engine) as connection:
-                connection.execute(database.insert_new(connection, _FILES), rows)
+                noted = database.insert_or_update(connection, _FILES, ["location"], list(whose))
+                connection.execute(noted, rows)
 
     def settled(self, locations: Collection[str]) -> None:
         """Forget locations: what is there is known to the catalog, or nothing is there."""
@@ -101,15 +124,60 @@ class Unsettled:
             for some in _portions(locations):
                 connection.execute(delete(FileDigest).where(FileDigest.location.in_(some)))
 
-    def older_than(self, moment: datetime) -> list[tuple[str, int]]:
-        """Locations noted before a moment, with their datasets' ids."""
+    def require(self, locations: Collection[str], noted_at: float) -> None:
+        """See that nobody has taken this owner for dead and judged a location meanwhile.
+
+        Args:
+            noted_at: When they were noted, as ``time.time()`` has it. Not long ago, nobody can
+                have.
+
+        Raises:
+            InternalError: The note on one has gone.
+        """
+        if time.time() - noted_at < LEASE.total_seconds():
+            return
+        for some in _portions(locations):
+            own = (UnsettledFile.location.in_(some), UnsettledFile.owner == self._alive.name)
+            query = select(func.count()).select_from(UnsettledFile).where(*own)
+            with self._engine.connect() as connection:
+                if connection.scalar(query) != len(some):
+                    raise InternalError("the data service was away for too long; send it again")
+
+    def put_off(self, location: str) -> None:
+        """Look at a location again in an hour."""
+        own = update(UnsettledFile).where(UnsettledFile.location == location)
+        later = own.values(since=self._alive.now(), owner=None)
+        with self._writing.begin() as connection:
+            connection.execute(later)
+
+    def left(self, now: datetime | None = None) -> list[Left]:
+        """Locations that nobody has in hand."""
+        now = now or self._alive.now()
+        waits = select(ResumableUpload.location).where(
+            ResumableUpload.datafile_id.is_(None), ResumableUpload.expires > now
+        )
+        was_alive = UnsettledFile.owner.in_(living(now - LEFT))
+        is_left = and_(UnsettledFile.owner.is_not(None), ~was_alive)
         statement = (
-            select(UnsettledFile.location, UnsettledFile.dataset_id)
-            .where(UnsettledFile.since < moment)
+            select(
+                UnsettledFile.location,
+                UnsettledFile.dataset_id,
+                is_left.label("is_left"),
+                UnsettledFile.location.in_(waits).label("waits"),
+            )
+            .where(or_(is_left, UnsettledFile.since < now - YOUNG))
             .order_by(UnsettledFile.since)
         )
         with self._engine.connect() as connection:
-            return [(row.location, row.dataset_id) for row in connection.execute(statement)]
+            return [
+                Left(
+                    row.location,
+                    row.dataset_id,
+                    now - (LEFT if row.is_left else YOUNG),
+                    waits=bool(row.waits),
+                )
+                for row in connection.execute(statement)
+            ]
 
 
 def _forget(connection: Connection, locations: Iterable[str]) -> None:
@@ -147,7 +215,7 @@ class Sweep:
         self._signed = signed
 
     def run(self, now: datetime | None = None) -> Swept:
-        """Look at every note that is older than an hour.
+        """Look at every note of a process that ended minutes ago, or that is older than an hour.
 
         Content is removed only when the reader account finds no Datafile at its location, though
         it sees Datafiles, and can read the dataset or is told that there is none any more.
@@ -155,18 +223,17 @@ class Sweep:
         Raises:
             PortalError: The catalog cannot be asked; nothing was removed by then that it knows.
         """
-        before = (now or datetime.now(UTC)) - YOUNG
         swept = Swept([], [], [])
-        for location, dataset_id in self._unsettled.older_than(before):
-            changed = self._storage.changed(location)
-            if changed is not None and changed >= before:
+        for one in self._unsettled.left(now):
+            changed = self._storage.changed(one.location)
+            if changed is not None and changed >= one.since:
                 continue
             if changed is None:
-                self._settle(location, dataset_id, is_gone=True)
+                self._settle(one, is_gone=True)
             elif self._reader is None:
-                swept.unclear.append(location)
+                self._put_off(one, swept)
             else:
-                self._judge(self._reader.session(), location, dataset_id, swept)
+                self._judge(self._reader.session(), one, swept)
         if swept.unclear:
             log.warning(
                 "%d files may be without a Datafile; the reader account cannot tell: %s",
@@ -175,21 +242,28 @@ class Sweep:
             )
         return swept
 
-    def _judge(self, session: CatalogSession, location: str, dataset_id: int, swept: Swept) -> None:
-        if registered(session, [location], signed=self._signed):
-            swept.kept.append(location)
-        elif _is_visible(session, dataset_id):
-            self._storage.delete(location)
-            swept.removed.append(location)
-            log.info("removed %s: no Datafile refers to it", location)
-        else:
-            swept.unclear.append(location)
+    def _judge(self, session: CatalogSession, one: Left, swept: Swept) -> None:
+        is_registered = bool(registered(session, [one.location], signed=self._signed))
+        if is_registered:
+            swept.kept.append(one.location)
+        elif one.waits:
             return
-        self._settle(location, dataset_id, is_gone=location not in swept.kept)
+        elif _is_visible(session, one.dataset_id):
+            self._storage.delete(one.location)
+            swept.removed.append(one.location)
+            log.info("removed %s: no Datafile refers to it", one.location)
+        else:
+            self._put_off(one, swept)
+            return
+        self._settle(one, is_gone=not is_registered)
 
-    def _settle(self, location: str, dataset_id: int, *, is_gone: bool) -> None:
-        self._levels.changed({location: dataset_id}, [location] if is_gone else [])
-        self._unsettled.settled([location])
+    def _put_off(self, one: Left, swept: Swept) -> None:
+        swept.unclear.append(one.location)
+        self._unsettled.put_off(one.location)
+
+    def _settle(self, one: Left, *, is_gone: bool) -> None:
+        self._levels.changed({one.location: one.dataset_id}, [one.location] if is_gone else [])
+        self._unsettled.settled([one.location])
 
 
 def registered(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -144,6 +144,16 @@ def insert_new(connection: Connection, table: FromClause) -> ReturningInsert[Any
     kind = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     # Without RETURNING each row would be a statement of its own.
     return kind(cast(Table, table)).on_conflict_do_nothing().returning(*table.primary_key)
+
+
+def insert_or_update(
+    connection: Connection, table: FromClause, key: Sequence[str], columns: Sequence[str]
+) -> Insert:
+    """An INSERT that brings these columns to rows whose key is there already."""
+    kind = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    made = kind(cast(Table, table))
+    brought = {name: made.excluded[name] for name in columns}
+    return made.on_conflict_do_update(index_elements=key, set_=brought)
 
 
 def commit_unhurriedly(connection: Connection) -> None:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from datastore.storage import KEY, Archive
 from datastore.storages.placing import part_of, place, remove_empty
-from ijp.errors import InternalError, NotFoundError
+from ijp.errors import InternalError, NotFoundError, UnavailableError
 
 _SUFFIX = ".kept"
 """Of the files, so that none has the name of a folder: one key may begin as another one does."""
@@ -62,4 +62,7 @@ class LocalArchive(Archive):
     def _path(self, key: str) -> Path:
         if not KEY.fullmatch(key):
             raise NotFoundError(f"{key[:80]!r} is not a key of an archive")
+        if not self._folder.is_dir():
+            # Making it would hide that the disk is not mounted.
+            raise UnavailableError(f"the archive's folder {self._folder} is not there")
         return self._folder / f"{key}{_SUFFIX}"

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from datastore.storage import KEY, Archive
 from datastore.storages.placing import place
-from ijp.errors import InternalError, NotFoundError, TooLargeError
+from ijp.errors import InternalError, NotFoundError, TooLargeError, UnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -159,9 +159,12 @@ class TapeArchive(Archive):
                 timeout=self._timeout,
                 check=False,
             )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            log.exception("the archive's command %s did not work", command[0])
-            raise InternalError(f"the archive's command {name} did not work") from error
+        except OSError as error:
+            log.exception("the archive's command %s cannot be run", command[0])
+            raise UnavailableError(f"the archive's command {name} cannot be run") from error
+        except subprocess.TimeoutExpired as error:
+            log.exception("the archive's command %s does not come to its end", command[0])
+            raise InternalError(f"the archive's command {name} did not end in time") from error
         if done.returncode == 0:
             return done.stdout.decode("utf-8", "replace")
         if done.returncode == NOTHING_THERE:

@@ -1,4 +1,4 @@
-"""Looks from time to time whether the archive still has what it should: every file of every zip.
+"""Looks from time to time whether the archive still has what it should: every file of it.
 
 What it finds is logged and counted; it comes back to where it was after a restart, and begins
 anew when it has come to the end.
@@ -7,22 +7,24 @@ anew when it has come to the end.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, delete, insert, select
 
 from datastore.selection import SelectedDatafile
 from datastore.tiers.model import CheckedArchive
-from datastore.tiers.records import Thing
+from datastore.tiers.records import Thing, portions
+from datastore.tiers.states import Unit
 from datastore.tiers.worker import Worker
-from ijp.errors import DataNotOnlineError, PortalError
+from ijp.errors import DataNotOnlineError, NotFoundError, PortalError, UnavailableError
 from servicekit.database import writing
 
 log = logging.getLogger(__name__)
 
 _NAME = "datasets"
 _AT_A_TIME = 20
+_RECALLED_AT_ONCE = 100
 
 Checksums = Callable[[int], Mapping[int, str | None]]
 """By datafile id the CRC-32 in hexadecimal that the catalog has, for a dataset's id."""
@@ -53,21 +55,27 @@ class Checker:
         self._checksums = checksums
 
     def run(self) -> list[Fault]:
-        """Check the next few datasets, in the order of their ids; gives what is wrong."""
+        """Check the next few datasets, in the order of their ids; gives what is wrong.
+
+        Raises:
+            UnavailableError: The catalog or the archive does not answer; they are checked later.
+        """
         last = self._last()
-        chosen = self._worker.queue.archived(last, self._at_a_time)
+        chosen = self._worker.queue.archived_datasets(last, self._at_a_time)
         found: list[Fault] = []
-        for thing, size in chosen:
+        for id in chosen:
             try:
-                with self._worker.locks.shared([thing.dataset_id]):
-                    found += self._check(thing, size)
+                with self._worker.locks.shared([id]):
+                    found += self._check(id)
             except DataNotOnlineError:
-                log.info("dataset %s is being moved and is checked next time", thing.key)
+                log.info("dataset %d is being moved and is checked next time", id)
+            except UnavailableError:
+                raise
             except PortalError as error:
-                found.append(Fault(thing.dataset_id, "", error.message))
+                found.append(Fault(id, "", error.message))
         for fault in found:
             log.error("archive: %s", fault)
-        self._note(chosen[-1][0].dataset_id if len(chosen) == self._at_a_time else 0)
+        self._note(chosen[-1] if len(chosen) == self._at_a_time else 0)
         return found
 
     def check_all(self) -> list[Fault]:
@@ -78,8 +86,37 @@ class Checker:
             found += self.run()
         return found
 
-    def _check(self, thing: Thing, size: int | None) -> list[Fault]:
-        mover, id = self._worker.mover, thing.dataset_id
+    def _check(self, id: int) -> list[Fault]:
+        kept = self._worker.queue.archived_of(id)
+        if self._worker.queue.unit is Unit.DATAFILE:
+            return list(self._check_files(id, kept))
+        return [fault for thing, size in kept for fault in self._check_zip(id, thing, size)]
+
+    def _check_files(self, id: int, kept: Sequence[tuple[Thing, int | None]]) -> Iterator[Fault]:
+        mover = self._worker.mover
+        checksums = self._checksums(id)
+        # of what the catalog does not know any more, the archive's copy is about to be deleted
+        files = {one.location: one for one in mover.files_of(id)}
+        known = [(files[thing.key], size) for thing, size in kept if thing.key in files]
+        for some in portions(known, _RECALLED_AT_ONCE):
+            failed = mover.archive.recall([file.location for file, _ in some])
+            for file, size in some:
+                try:
+                    if reason := failed.get(file.location):
+                        raise NotFoundError(reason)
+                    seen = mover.checked_file(file.location)
+                except UnavailableError:
+                    raise
+                except PortalError as error:
+                    yield Fault(id, file.name, error.message)
+                    continue
+                if size is not None and seen[0] != size:
+                    yield Fault(id, file.name, f"has {seen[0]} of {size} bytes in the archive")
+                for what in _differences(file, checksums.get(file.id), *seen):
+                    yield Fault(id, file.name, what)
+
+    def _check_zip(self, id: int, thing: Thing, size: int | None) -> list[Fault]:
+        mover = self._worker.mover
         kept = mover.archive.size(thing.key)
         if kept is None:
             return [Fault(id, "", "not found in the archive")]

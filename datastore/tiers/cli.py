@@ -9,7 +9,6 @@ import click
 
 from datastore.app import tiers_of
 from datastore.tiers.making import Tiers
-from datastore.tiers.states import Unit
 from servicekit.cli import SETTINGS
 from servicekit.embedded import Process
 
@@ -24,14 +23,11 @@ def _tiers(settings_file: Path) -> Tiers:
 @click.command()
 @SETTINGS
 def check(settings_file: Path) -> None:
-    """Read all datasets in the archive and compare them with the catalog.
+    """Read everything in the archive and compare it with the catalog.
 
-    Ends with status 1 if one is not what it should be.
+    Ends with status 1 if something is not what it should be.
     """
-    tiers = _tiers(settings_file)
-    if tiers.worker.queue.unit is not Unit.DATASET:
-        raise click.ClickException('what is archived by files (unit = "datafile") is not checked')
-    faults = tiers.checker.check_all()
+    faults = _tiers(settings_file).checker.check_all()
     for fault in faults:
         click.echo(str(fault))
     if faults:
@@ -49,8 +45,14 @@ def tidy(settings_file: Path) -> None:
 @click.command()
 @SETTINGS
 def queue(settings_file: Path) -> None:
-    """Show what is queued or moved, what is locked, and what was given up."""
+    """Show what is queued or moved, what is locked, and what was given up.
+
+    First how much there is by user, then what is next, as far as a thousand.
+    """
     found = _tiers(settings_file).levels.overview()
+    for share in found.shares:
+        counts = f"{share.running} running\t{share.waiting} waiting"
+        click.echo(f"{share.request}\tfor {share.asker or 'the service'}\t{counts}")
     for thing, request in found.under_way:
         click.echo(f"{request}\t{thing.key}")
     for lock in found.locks:

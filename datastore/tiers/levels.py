@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +12,7 @@ from datastore.selection import SelectedDatafile
 from datastore.storage import Storage
 from datastore.tiers.locks import LockCount, Locks
 from datastore.tiers.queue import Queue
-from datastore.tiers.records import ABSENT, Standing, Thing
+from datastore.tiers.records import ABSENT, Share, Standing, Thing
 from datastore.tiers.states import Operation, Request, Unit
 from ijp.errors import (
     DataNotOnlineError,
@@ -39,13 +39,22 @@ class Held(Protocol):
         """Let others move and change them."""
 
 
+MOST_TOLD = 1000
+
+
 @dataclass(frozen=True)
 class Overview:
-    """What goes on, for administrators."""
+    """What goes on, for administrators.
+
+    Attributes:
+        under_way: What runs, and what is next; ``MOST_TOLD`` of them.
+        shares: How many there are in all, by who asked.
+    """
 
     under_way: Sequence[tuple[Thing, Request]] = ()
     locks: Sequence[LockCount] = ()
     failures: Sequence[tuple[Thing, Operation, str]] = ()
+    shares: Sequence[Share] = ()
 
 
 class Levels:
@@ -130,6 +139,13 @@ class Levels:
             gone: Those of them of which the content was removed.
         """
 
+    def damaged(self, datafile: SelectedDatafile) -> None:
+        """Have a content that is missing or damaged in the main storage restored.
+
+        Raises:
+            DataNotOnlineError: That is so; else nothing can be done.
+        """
+
     def overview(self) -> Overview:
         """What goes on."""
         return Overview()
@@ -148,8 +164,22 @@ class TwoLevels(Levels):
 
     is_two = True
 
-    def __init__(self, queue: Queue, locks: Locks, storage: Storage, *, can_write: bool) -> None:
-        """Take the queue and locks; ``can_write`` says whether ``write`` is offered."""
+    def __init__(
+        self,
+        queue: Queue,
+        locks: Locks,
+        storage: Storage,
+        *,
+        can_write: bool,
+        asker: Callable[[], str] = lambda: "",
+    ) -> None:
+        """Take the queue and locks.
+
+        Args:
+            can_write: Whether ``write`` is offered.
+            asker: Gives the user for whom this is called.
+        """
+        self._asker = asker
         self._storage = storage
         self._queue = queue
         self._locks = locks
@@ -171,7 +201,7 @@ class TwoLevels(Levels):
         return not self._bring_back(datafiles)
 
     def archive(self, datafiles: Sequence[SelectedDatafile]) -> None:
-        self._queue.request(self._things(datafiles), Operation.ARCHIVE)
+        self._queue.request(self._things(datafiles), Operation.ARCHIVE, self._asker())
 
     def restore(self, datafiles: Sequence[SelectedDatafile]) -> None:
         self._bring_back(datafiles)
@@ -182,7 +212,7 @@ class TwoLevels(Levels):
         with self._locks.shared(_datasets(datafiles)):
             if self._away(datafiles):
                 raise DataNotOnlineError("not all of it is in the main storage")
-            self._queue.request(self._things(datafiles), Operation.WRITE)
+            self._queue.request(self._things(datafiles), Operation.WRITE, self._asker())
 
     def reset(self, datafiles: Sequence[SelectedDatafile]) -> None:
         self._queue.reset([thing.key for thing in self._things(datafiles)])
@@ -221,9 +251,19 @@ class TwoLevels(Levels):
         self._queue.request(there, Operation.WRITE)
         self._queue.request(removed, Operation.DELETE)
 
+    def damaged(self, datafile: SelectedDatafile) -> None:
+        for thing in self._things([datafile]):
+            if self._queue.is_kept(thing.key):
+                # it stays as it is in the main storage, as far as it is whole there
+                self._queue.request([thing], Operation.RESTORE, self._asker())
+                raise DataNotOnlineError(
+                    f"Datafile {datafile.id} is damaged on disk; it is restored from the archive"
+                )
+
     def overview(self) -> Overview:
         queue = self._queue
-        return Overview(queue.under_way(), self._locks.counts(), queue.failures())
+        told = queue.under_way(MOST_TOLD)
+        return Overview(told, self._locks.counts(), queue.failures(), queue.shares())
 
     def _things(self, datafiles: Iterable[SelectedDatafile]) -> list[Thing]:
         if self._queue.unit is Unit.DATAFILE:
@@ -254,8 +294,8 @@ class TwoLevels(Levels):
 
     def _bring_back(self, datafiles: Iterable[SelectedDatafile]) -> list[Thing]:
         """Ask for what is not online; gives it."""
-        away = self._away(datafiles)
-        self._queue.request(away, Operation.RESTORE)
+        if away := self._away(datafiles):
+            self._queue.request(away, Operation.RESTORE, self._asker())
         return away
 
     def _require_online(self, datafiles: Iterable[SelectedDatafile]) -> None:
@@ -263,7 +303,7 @@ class TwoLevels(Levels):
 
     def _require(self, things: Sequence[Thing]) -> None:
         if away := self._not_online(things):
-            self._queue.request(away, Operation.RESTORE)
+            self._queue.request(away, Operation.RESTORE, self._asker())
             raise DataNotOnlineError(
                 "The data are not online; they have been asked for and are being restored"
             )

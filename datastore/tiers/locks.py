@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from datastore.owner import is_dead, new_owner
 from datastore.tiers.model import TierLock
-from datastore.tiers.owner import is_dead, new_owner
 from datastore.tiers.queue import Queue
+from datastore.tiers.records import portions
 from ijp.errors import DataNotOnlineError
 from servicekit.database import writing
 
 log = logging.getLogger(__name__)
 
-_IDS_A_QUERY = 500
 _TURNS = 64
 
 
@@ -96,16 +96,16 @@ class Locks:
         self.keep_alive()
         ids = sorted(set(dataset_ids))
         made: list[int] = []
+        now = self._queue.now()
         with writing(self._engine).begin() as connection:
             _await_turn(connection, ids)
-            for some in _portions(ids):
-                _drop_ended(connection, some)
+            for some in portions(ids):
+                _drop_ended(connection, some, now)
                 if (busy := _in_the_way(connection, some, exclusive=exclusive)) is not None:
                     raise DataNotOnlineError(
                         f"Data is busy: dataset {busy} is in use or being moved"
                     )
-                until = datetime.now(UTC) + self.lease
-                row = {"exclusive": exclusive, "owner": self.owner, "until": until}
+                row = {"exclusive": exclusive, "owner": self.owner, "until": now + self.lease}
                 added = insert(TierLock).returning(TierLock.id)
                 made += connection.scalars(added, [row | {"dataset_id": id} for id in some])
         self._held |= set(made)
@@ -115,14 +115,14 @@ class Locks:
         """Give locks back by the ids of their rows; what cannot be, ends with its time."""
         self._held -= set(ids)
         with writing(self._engine).begin() as connection:
-            for some in _portions(sorted(ids)):
+            for some in portions(sorted(ids)):
                 connection.execute(delete(TierLock).where(TierLock.id.in_(some)))
 
     def counts(self) -> list[LockCount]:
         """All owners' locks."""
         query = (
             select(TierLock.dataset_id, TierLock.exclusive, func.count())
-            .where(TierLock.until > datetime.now(UTC))
+            .where(TierLock.until > self._queue.now())
             .group_by(TierLock.dataset_id, TierLock.exclusive)
             .order_by(TierLock.dataset_id)
         )
@@ -131,8 +131,9 @@ class Locks:
 
     def drop_ended(self) -> int:
         """Remove the locks of owners that have ended; gives how many there were."""
+        now = self._queue.now()
         with writing(self._engine).begin() as connection:
-            return _drop_ended(connection, None)
+            return _drop_ended(connection, None, now)
 
     def keep_alive(self) -> None:
         """Renew from now on, in a thread that ends with the process."""
@@ -158,9 +159,9 @@ class Locks:
 
     def _renew(self) -> None:
         if held := sorted(self._held):
-            until = datetime.now(UTC) + self.lease
+            until = self._queue.now() + self.lease
             with writing(self._engine).begin() as connection:
-                for some in _portions(held):
+                for some in portions(held):
                     own = update(TierLock).where(TierLock.id.in_(some))
                     connection.execute(own.values(until=until))
         self._queue.extend(self.owner, self.lease)
@@ -187,18 +188,13 @@ def _in_the_way(
     return connection.scalar(query.order_by(TierLock.dataset_id).limit(1))
 
 
-def _drop_ended(connection: Connection, dataset_ids: Sequence[int] | None) -> int:
+def _drop_ended(connection: Connection, dataset_ids: Sequence[int] | None, now: datetime) -> int:
     query = select(TierLock.id, TierLock.owner, TierLock.until)
     if dataset_ids is not None:
         query = query.where(TierLock.dataset_id.in_(dataset_ids))
-    now = datetime.now(UTC)
     rows = connection.execute(query).all()
     dead = {owner for owner in {row.owner for row in rows} if is_dead(owner)}
     ended = [row.id for row in rows if row.until < now or row.owner in dead]
-    for some in _portions(ended):
+    for some in portions(ended):
         connection.execute(delete(TierLock).where(TierLock.id.in_(some)))
     return len(ended)
-
-
-def _portions(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (ids[at : at + _IDS_A_QUERY] for at in range(0, len(ids), _IDS_A_QUERY))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from datastore.asker import asker
 from datastore.locations import Locations
 from datastore.reader import ReaderAccount
 from datastore.selection import Resolver, SelectedDatafile
@@ -18,7 +19,6 @@ from datastore.tiers.locks import Locks
 from datastore.tiers.moving import Mover
 from datastore.tiers.queue import Queue
 from datastore.tiers.settings import ArchiveSettings
-from datastore.tiers.states import Unit
 from datastore.tiers.tidier import Tidier
 from datastore.tiers.worker import Worker, Workers
 from ijp.datastore import Selection
@@ -60,7 +60,7 @@ class Tiers:
         mover = Mover(
             storage, archive, base / told.spool_folder, catalog.contents, catalog.sees_any
         )
-        self.levels: Levels = TwoLevels(queue, locks, storage, can_write=can_write)
+        self.levels: Levels = TwoLevels(queue, locks, storage, can_write=can_write, asker=asker)
         self.worker = Worker(queue, locks, mover)
         self.tidier = Tidier(queue, storage, told.start_archiving_bytes, told.stop_archiving_bytes)
         self.checker = Checker(engine, self.worker, told.check_datasets, catalog.checksums)
@@ -71,7 +71,7 @@ class Tiers:
         started: list[Background] = [Workers(self.worker, told.workers, told.poll_seconds)]
         if told.start_archiving_bytes is not None:
             started.append(Hourly("tier-tidier", self.tidier.run, told.tidy_seconds))
-        if told.check_datasets and told.unit is Unit.DATASET:
+        if told.check_datasets:
             started.append(Hourly("archive-check", self.checker.run, told.check_seconds))
         return started
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, String, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from datastore.model import Base
+from datastore.model import Base, BigId
 from datastore.tiers.states import Operation, Request
 
 _QUEUED = text("wanted IS NOT NULL")
 _RUNNING = text("running IS NOT NULL")
-_BigId = BigInteger().with_variant(Integer, "sqlite")
 
 
 def _one_of(column: str, values: type[Operation] | type[Request]) -> str:
@@ -35,6 +34,8 @@ class TierItem(Base):
         touched: When it was last stored, restored or read, to the hour.
         serial: Counts the changes, so that a write knows whether there was one meanwhile.
         wanted: What is queued, not to be begun before ``due``.
+        asker: For whom that is: a catalog user name; empty or None for the service.
+        turn: What is due is done in this order; see ``tiers/turns.py``.
         running: What ``owner`` does with it until ``until``, which is renewed.
         tries: How often in a row that has failed.
         failed: The operation that failed for good, and in ``failure`` why.
@@ -47,7 +48,7 @@ class TierItem(Base):
         CheckConstraint(_one_of("wanted", Request), name="wanted"),
         CheckConstraint(_one_of("running", Operation), name="running"),
         CheckConstraint(_one_of("failed", Operation), name="failed"),
-        Index("ix_tier_item_queued", "due", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
+        Index("ix_tier_item_queued", "turn", "due", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
         Index("ix_tier_item_running", "until", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
     )
 
@@ -63,6 +64,8 @@ class TierItem(Base):
     serial: Mapped[int] = mapped_column(BigInteger, default=0)
     wanted: Mapped[str | None] = mapped_column(String(20))
     due: Mapped[datetime | None]
+    asker: Mapped[str | None] = mapped_column(String(255))
+    turn: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     running: Mapped[str | None] = mapped_column(String(10))
     owner: Mapped[str | None] = mapped_column(String(300))
     until: Mapped[datetime | None]
@@ -76,7 +79,7 @@ class TierLock(Base):
 
     __tablename__ = "tier_lock"
 
-    id: Mapped[int] = mapped_column(_BigId, primary_key=True)
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
     dataset_id: Mapped[int] = mapped_column(BigInteger, index=True)
     exclusive: Mapped[bool]
     owner: Mapped[str] = mapped_column(String(300), index=True)

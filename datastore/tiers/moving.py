@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from datastore import naming
 from datastore.selection import SelectedDatafile
 from datastore.storage import Archive, Storage
-from ijp.errors import InternalError, NotFoundError, PortalError
+from ijp.errors import InternalError, NotFoundError, PortalError, UnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -162,11 +162,20 @@ class Mover:
             seen: dict[str, tuple[int, int]] = {}
             for entry in packed.infolist():
                 with packed.open(entry) as file:
-                    size, crc = 0, 0
-                    while block := file.read(_BLOCK_BYTES):
-                        size, crc = size + len(block), zlib.crc32(block, crc)
-                seen[entry.comment.decode("utf-8", "replace")] = (size, crc)
+                    seen[entry.comment.decode("utf-8", "replace")] = _read(file)
         return [(one, seen.get(one.location)) for one in files]
+
+    def checked_file(self, location: str) -> tuple[int, int]:
+        """Read the archive's copy of a file; its bytes and CRC-32.
+
+        Raises:
+            PortalError: The archive cannot deliver it.
+        """
+        try:
+            with self.archive.open(location) as content:
+                return _read(content)
+        except OSError as error:
+            raise InternalError(f"it cannot be read in the archive: {error.strerror}") from error
 
     def _is_whole(self, one: SelectedDatafile) -> bool:
         """What is there under its name is whole; that it is of the right length is seen to."""
@@ -195,6 +204,9 @@ class Mover:
 
         Args:
             wanted: By location the bytes that the archive is said to have.
+
+        Raises:
+            UnavailableError: The archive or the storage does not answer just now.
         """
         missing = [one for one, size in wanted.items() if not self._has(one, size)]
         failed = self.archive.recall(missing) if missing else {}
@@ -204,6 +216,8 @@ class Mover:
             try:
                 with self.archive.open(location) as content:
                     self.storage.restore(location, content)
+            except UnavailableError:
+                raise
             except PortalError as error:
                 failed[location] = error.message
             except OSError as error:
@@ -222,6 +236,14 @@ class Mover:
         self.spool.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryFile(dir=self.spool) as file:
             yield file
+
+
+def _read(content: IO[bytes]) -> tuple[int, int]:
+    """Bytes and CRC-32 of a content."""
+    size = crc = 0
+    while block := content.read(_BLOCK_BYTES):
+        size, crc = size + len(block), zlib.crc32(block, crc)
+    return size, crc
 
 
 def digest_of(files: Iterable[SelectedDatafile]) -> str:

@@ -7,33 +7,30 @@ had taken up is queued again, so every operation can be done twice.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
     Connection,
-    CursorResult,
     Engine,
     Row,
-    Update,
     and_,
     bindparam,
-    case,
     delete,
-    exists,
     func,
     select,
     text,
     update,
 )
 
-from datastore.model import UnsettledFile, UtcDateTime
+from datastore.model import UtcDateTime
+from datastore.owner import is_dead
 from datastore.tiers.model import TierItem
-from datastore.tiers.owner import is_dead
-from datastore.tiers.records import Records, Thing, portions, thing_of
+from datastore.tiers.outcomes import IDLE, Outcomes, Taken, held
+from datastore.tiers.records import IN_TURN, Thing, portions, thing_of
 from datastore.tiers.states import Operation, Request, Unit, combined, restarts_delay, resumed
+from datastore.tiers.turns import Turns
 from servicekit.database import writing
 
 log = logging.getLogger(__name__)
@@ -41,7 +38,7 @@ log = logging.getLogger(__name__)
 MOST_TRIES = 5
 _FIRST_PAUSE_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 600.0
-_TOUCHED_AGAIN = timedelta(hours=1)
+_LENIENCE = timedelta(minutes=1)
 
 _ADD = text(
     "INSERT INTO tier_item (key, dataset_id, datafile_id, in_main, in_archive, unwritten, "
@@ -50,22 +47,7 @@ _ADD = text(
 ).bindparams(bindparam("now", type_=UtcDateTime()))
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A thing that a worker has taken up, as it was then."""
-
-    thing: Thing
-    operation: Operation
-    serial: int
-    tries: int
-    in_main: bool
-    in_archive: bool
-    unwritten: bool
-    archive_bytes: int | None
-    archive_files: str | None
-
-
-class Queue(Records):
+class Queue(Outcomes):
     """What is asked for, what is being done, and where everything is."""
 
     def __init__(self, engine: Engine, unit: Unit, delay: timedelta) -> None:
@@ -79,28 +61,37 @@ class Queue(Records):
         self._delay = delay
         self._in_hand: set[str] = set()
 
-    def request(self, things: Iterable[Thing], asked: Operation) -> None:
-        """Queue an operation, combined with what is queued already."""
+    def request(self, things: Iterable[Thing], asked: Operation, asker: str = "") -> None:
+        """Queue an operation, combined with what is queued already.
+
+        Args:
+            asker: The user for whom that is; none for the service itself, which is in turn too.
+        """
         by_key = {thing.key: thing for thing in things}
         for keys in portions(sorted(by_key)):
+            now = self.now()
             with writing(self._engine).begin() as connection:
-                now = _now()
                 rows = [_row(by_key[key], now) for key in keys]
                 connection.execute(_ADD, rows)
+                turns = Turns(connection, asker, now)
                 for row in _locked(connection, keys):
-                    self._ask(connection, row, asked, by_key[row.key].datafile_id, now)
+                    values = self._asked(connection, row, asked, by_key[row.key].datafile_id, now)
+                    if values is not _GONE and turns.comes_sooner(row, values):
+                        values = values | turns.take()
+                    _apply(connection, row.key, values)
 
-    def _ask(
+    def _asked(
         self,
         connection: Connection,
         row: Row[Any],
         asked: Operation,
         datafile_id: int | None,
         now: datetime,
-    ) -> None:
+    ) -> dict[str, Any]:
+        """What changes in a row when that is asked for; ``_GONE`` if it is to be deleted."""
         queued = Request(row.wanted) if row.wanted else None
         if queued is None and row.running == asked == Operation.RESTORE:
-            return
+            return {}
         values: dict[str, Any] = {}
         if row.datafile_id is None and datafile_id is not None:
             values["datafile_id"] = datafile_id
@@ -116,14 +107,12 @@ class Queue(Records):
         elif asked is Operation.RESTORE and wanted is None and not row.in_main:
             wanted = Request.RESTORE
         if wanted is None and asked is Operation.DELETE:
-            connection.execute(delete(TierItem).where(TierItem.key == row.key))
-            return
+            return _GONE
         if wanted is not queued:
             values |= {"wanted": wanted, "tries": 0}
         if wanted is not queued or restarts_delay(self.unit, queued, asked):
             values["due"] = self._due(connection, queued, wanted, asked, row.due, now)
-        if values:
-            connection.execute(update(TierItem).where(TierItem.key == row.key).values(**values))
+        return values
 
     def _due(
         self,
@@ -150,10 +139,10 @@ class Queue(Records):
         return now
 
     def take(self, owner: str, lease: timedelta, at_most: int) -> list[Taken]:
-        """Take up what is due: one kind of operation, oldest first; nothing if nothing is."""
-        now = _now()
+        """Take up what is due: one kind of operation, in turn; nothing if nothing is."""
+        now = self.now()
         free = and_(TierItem.wanted.is_not(None), TierItem.due <= now, TierItem.running.is_(None))
-        first = select(TierItem.wanted).where(free).order_by(TierItem.due, TierItem.key).limit(1)
+        first = select(TierItem.wanted).where(free).order_by(*IN_TURN).limit(1)
         with self._engine.connect() as connection:
             wanted = connection.scalar(first)
         if wanted is None:
@@ -162,7 +151,7 @@ class Queue(Records):
         query = (
             select(TierItem)
             .where(free, TierItem.wanted.in_(alike))
-            .order_by(TierItem.due, TierItem.key)
+            .order_by(*IN_TURN)
             .limit(at_most)
             .with_for_update(skip_locked=True)
         )
@@ -192,26 +181,21 @@ class Queue(Records):
         own = and_(TierItem.owner == owner, TierItem.running.is_not(None))
         for some in portions(sorted(self._in_hand)):
             in_hand = and_(own, TierItem.key.in_(some))
-            self._changed(update(TierItem).where(in_hand).values(until=_now() + lease))
-
-    def holds(self, owner: str, taken: Taken) -> bool:
-        """Whether what was taken up is still this owner's: it lived on in time."""
-        query = select(TierItem.until).where(*_held(owner, taken))
-        with self._engine.connect() as connection:
-            until = connection.scalar(query)
-        return until is not None and until > _now()
+            self._changed(update(TierItem).where(in_hand).values(until=self.now() + lease))
 
     def put_back(
         self, owner: str, taken: Taken, *, pause: timedelta = timedelta(), is_try: bool = False
     ) -> None:
         """Queue again what was taken up, not to be begun before a pause is over."""
+        due = self.now() + pause
         with writing(self._engine).begin() as connection:
-            for row in _locked(connection, [taken.thing.key], *_held(owner, taken)):
-                self._requeue(connection, row, _now() + pause, row.tries + is_try)
+            for row in _locked(connection, [taken.thing.key], *held(owner, taken)):
+                self._requeue(connection, row, due, row.tries + is_try)
 
     def recover(self) -> int:
         """Queue again what owners had taken up who do not live any more; gives how much."""
-        now = _now()
+        now = self.now()
+        self._follow_clock(now)
         running = select(TierItem).where(TierItem.running.is_not(None))
         with self._engine.connect() as connection:
             left = [row.key for row in connection.execute(running) if _is_left(row, now)]
@@ -225,121 +209,41 @@ class Queue(Records):
                 self._requeue(connection, row, now, row.tries)
         return len(rows)
 
+    def _follow_clock(self, now: datetime) -> None:
+        """Begin now what would wait for longer than anything does: the clock was set back."""
+        latest = now + max(self._delay, timedelta(seconds=_LONGEST_PAUSE_SECONDS)) + _LENIENCE
+        waits = and_(TierItem.wanted.is_not(None), TierItem.due > latest)
+        with self._engine.connect() as connection:
+            if connection.scalar(select(TierItem.key).where(waits).limit(1)) is None:
+                return
+        self._changed(update(TierItem).where(waits).values(due=now))
+        log.warning("the clock was set back: what waited for a later time is begun")
+
     def _requeue(self, connection: Connection, row: Row[Any], due: datetime, tries: int) -> None:
         queued = Request(row.wanted) if row.wanted else None
         wanted = resumed(Operation(row.running), queued)
-        values = {"wanted": wanted, "due": due, "tries": tries, **_IDLE}
+        values = {"wanted": wanted, "due": due, "tries": tries, **IDLE}
         connection.execute(update(TierItem).where(TierItem.key == row.key).values(**values))
-
-    def go_offline(self, owner: str, taken: Taken) -> bool:
-        """Say that a thing is not in the main storage any more, before it is removed there.
-
-        Gives:
-            False if it must stay: the archive has not all of it, or an upload or removal in the
-            dataset has not come to its end.
-        """
-        in_hand = exists().where(UnsettledFile.dataset_id == taken.thing.dataset_id)
-        statement = (
-            update(TierItem)
-            .where(*_held(owner, taken), TierItem.in_archive, TierItem.unwritten.is_(False))
-            .where(~in_hand)
-            .values(in_main=False)
-        )
-        return self._changed(statement)
-
-    def written(self, owner: str, taken: Taken, size: int, files: str | None = None) -> bool:
-        """Say that the archive has all that there was when the write was taken up."""
-        return self._changed(
-            self._ended(owner, taken).values(
-                in_archive=True,
-                archive_bytes=size,
-                archive_files=files,
-                unwritten=and_(TierItem.unwritten, TierItem.serial != taken.serial),
-            )
-        )
-
-    def restored(self, owner: str, taken: Taken) -> bool:
-        """Say that all of a thing is in the main storage."""
-        return self._changed(self._ended(owner, taken).values(in_main=True, touched=_now()))
-
-    def done(self, owner: str, taken: Taken, **values: Any) -> bool:
-        """Say that an operation has ended well."""
-        return self._changed(self._ended(owner, taken).values(**values))
-
-    def failed(self, owner: str, taken: Taken, why: str) -> None:
-        """Give an operation up, for a reason that is shown; what stood behind it goes as well.
-
-        Unless it is a restore that follows: that may go well whatever happened.
-        """
-        follows = case((TierItem.wanted == Request.ARCHIVE, None), else_=TierItem.wanted)
-        statement = (
-            update(TierItem)
-            .where(*_held(owner, taken))
-            .values(**_IDLE, wanted=follows, tries=0, failed=taken.operation, failure=why[:2000])
-        )
-        self._changed(statement)
-
-    def forget(self, owner: str, taken: Taken) -> None:
-        """Say that nothing of a thing is left on either level."""
-        gone = and_(*_held(owner, taken))
-        with writing(self._engine).begin() as connection:
-            none_follows = and_(gone, TierItem.wanted.is_(None))
-            if not connection.execute(delete(TierItem).where(none_follows)).rowcount:
-                anew: dict[str, Any] = {"in_main": True, "in_archive": False, "archive_bytes": None}
-                connection.execute(
-                    update(TierItem).where(gone).values(**_IDLE, **anew, unwritten=True)
-                )
-
-    def lost(self, key: str) -> None:
-        """Say that the archive has no good copy of a thing that is in the main storage."""
-        statement = update(TierItem).where(TierItem.key == key, TierItem.in_main)
-        self._changed(statement.values(in_archive=False, archive_bytes=None, unwritten=True))
-
-    def reset(self, keys: Collection[str]) -> None:
-        """Take failure marks away."""
-        for some in portions(sorted(keys)):
-            statement = update(TierItem).where(TierItem.key.in_(some))
-            self._changed(statement.values(failed=None, failure=None))
 
     def write_again(self) -> int:
         """Queue a write of all that is unwritten while nothing is queued; gives how much."""
         idle = and_(TierItem.wanted.is_(None), TierItem.running.is_(None), TierItem.unwritten)
-        statement = update(TierItem).where(idle, TierItem.in_main)
-        with writing(self._engine).begin() as connection:
-            values = {"wanted": Request.WRITE, "due": _now() + self._delay, "tries": 0}
-            return int(connection.execute(statement.values(**values)).rowcount)
-
-    def touch(self, keys: Collection[str]) -> None:
-        """Note that things are being read."""
-        now = _now()
-        for some in portions(sorted(keys)):
-            long_ago = TierItem.touched < now - _TOUCHED_AGAIN
-            query = select(TierItem.key).where(TierItem.key.in_(some), long_ago)
-            with self._engine.connect() as connection:
-                old = connection.scalars(query).all()
-            if old:
-                self._changed(update(TierItem).where(TierItem.key.in_(old)).values(touched=now))
-
-    def _ended(self, owner: str, taken: Taken) -> Update:
-        marked = TierItem.failed == taken.operation
-        return (
-            update(TierItem)
-            .where(*_held(owner, taken))
-            .values(
-                **_IDLE,
-                tries=0,
-                failed=case((marked, None), else_=TierItem.failed),
-                failure=case((marked, None), else_=TierItem.failure),
-            )
-        )
-
-    def _changed(self, statement: Update) -> bool:
-        with writing(self._engine).begin() as connection:
-            result: CursorResult[Any] = connection.execute(statement)
-            return bool(result.rowcount)
+        query = select(TierItem.key).where(idle, TierItem.in_main).order_by(TierItem.key)
+        with self._engine.connect() as connection:
+            keys = connection.scalars(query).all()
+        done = 0
+        for some in portions(keys):
+            now = self.now()
+            with writing(self._engine).begin() as connection:
+                turns = Turns(connection, "", now)
+                for row in _locked(connection, some, idle):
+                    values = {"wanted": Request.WRITE, "due": now + self._delay, "tries": 0}
+                    _apply(connection, row.key, values | turns.take())
+                    done += 1
+        return done
 
 
-_IDLE: dict[str, Any] = {"running": None, "owner": None, "until": None}
+_GONE: dict[str, Any] = {"key": None}
 
 
 def pause_after(tries: int) -> timedelta:
@@ -347,17 +251,8 @@ def pause_after(tries: int) -> timedelta:
     return timedelta(seconds=min(_FIRST_PAUSE_SECONDS * 4**tries, _LONGEST_PAUSE_SECONDS))
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def _is_left(row: Row[Any], now: datetime) -> bool:
     return row.until is None or row.until < now or is_dead(row.owner)
-
-
-def _held(owner: str, taken: Taken) -> list[Any]:
-    key = taken.thing.key
-    return [TierItem.key == key, TierItem.owner == owner, TierItem.running == taken.operation]
 
 
 def _row(thing: Thing, now: datetime) -> dict[str, object]:
@@ -372,6 +267,14 @@ def _row(thing: Thing, now: datetime) -> dict[str, object]:
 def _locked(connection: Connection, keys: Sequence[str], *more: Any) -> Sequence[Row[Any]]:
     query = select(TierItem).where(TierItem.key.in_(keys), *more)
     return connection.execute(query.order_by(TierItem.key).with_for_update()).all()
+
+
+def _apply(connection: Connection, key: str, values: dict[str, Any]) -> None:
+    own = TierItem.key == key
+    if values is _GONE:
+        connection.execute(delete(TierItem).where(own))
+    elif values:
+        connection.execute(update(TierItem).where(own).values(**values))
 
 
 def _taken(row: Row[Any]) -> Taken:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
-from sqlalchemy import Engine, exists, or_, select
+from sqlalchemy import Engine, Row, Select, case, exists, func, literal_column, or_, select, tuple_
 
 from datastore.model import UnsettledFile
 from datastore.tiers.model import TierItem
 from datastore.tiers.states import Operation, Request, Unit
 
+T = TypeVar("T")
+
 _KEYS_A_QUERY = 500
+_UNDER_WAY = or_(TierItem.wanted.is_not(None), TierItem.running.is_not(None))
+_ARCHIVED = (TierItem.in_archive, TierItem.unwritten.is_(False))
+_OUT = [one for one in Request if "ARCHIVE" in one]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,23 @@ class Standing:
         return self.in_main and not self.is_queued
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one asker has in the queue.
+
+    Attributes:
+        asker: A catalog user name; empty for the service itself.
+    """
+
+    asker: str
+    request: Request
+    waiting: int
+    running: int
+
+
+IN_TURN = (TierItem.turn, TierItem.due, TierItem.key)
+"""The order in which what is due is done."""
+
 ABSENT = Standing(in_main=True, is_queued=False, is_coming=False, failure=None)
 
 
@@ -82,15 +105,55 @@ class Records:
                 found |= {row.key: _standing(row) for row in connection.execute(query)}
         return found
 
-    def under_way(self) -> list[tuple[Thing, Request]]:
-        """All that is queued or running, as one request for each thing."""
+    def under_way(self, at_most: int | None = None) -> list[tuple[Thing, Request]]:
+        """What is queued or running, as one request for each thing: in turn, what runs first."""
+        query = (
+            select(TierItem)
+            .where(_UNDER_WAY)
+            .order_by(TierItem.running.is_(None), *IN_TURN)
+            .limit(at_most)
+        )
         with self._engine.connect() as connection:
-            rows = connection.execute(
-                select(TierItem)
-                .where(or_(TierItem.wanted.is_not(None), TierItem.running.is_not(None)))
-                .order_by(TierItem.dataset_id, TierItem.key)
-            )
+            rows = connection.execute(query)
             return [(thing_of(row), Request(row.wanted or row.running)) for row in rows]
+
+    def shares(self) -> list[Share]:
+        """What everybody has in the queue, by asker and request."""
+        request = func.coalesce(TierItem.wanted, TierItem.running)
+        running = func.sum(case((TierItem.running.is_not(None), 1), else_=0))
+        whose = (func.coalesce(TierItem.asker, literal_column("''")), request)
+        query = (
+            select(*whose, func.count(), running)
+            .where(_UNDER_WAY)
+            .group_by(*whose)
+            .order_by(*whose)
+        )
+        with self._engine.connect() as connection:
+            return [
+                Share(asker, Request(request), count - running, running)
+                for asker, request, count, running in connection.execute(query)
+            ]
+
+    def leaving(self) -> Iterator[str]:
+        """The keys of what is on its way out of the main storage."""
+        out = or_(TierItem.wanted.in_(_OUT), TierItem.running == Operation.ARCHIVE)
+        yield from (row.key for row in self._paged(select(TierItem.key).where(out), TierItem.key))
+
+    def _paged(self, query: Select[*tuple[Any, ...]], *order: Any) -> Iterator[Row[Any]]:
+        """All rows, a few at a time, so that the memory has never many; ``order`` is unique."""
+        last: Row[Any] | None = None
+        while True:
+            portion = query.order_by(*order).limit(_KEYS_A_QUERY)
+            if last is not None:
+                reached = (getattr(last, one.key) for one in order)
+                types = [one.type for one in order]
+                portion = portion.where(tuple_(*order) > tuple_(*reached, types=types))
+            with self._engine.connect() as connection:
+                rows = connection.execute(portion).all()
+            yield from rows
+            if len(rows) < _KEYS_A_QUERY:
+                return
+            last = rows[-1]
 
     def failures(self) -> list[tuple[Thing, Operation, str]]:
         """What was given up, and why."""
@@ -102,38 +165,51 @@ class Records:
             )
             return [(thing_of(row), Operation(row.failed), row.failure or "") for row in rows]
 
-    def longest_unused(self) -> list[Thing]:
+    def longest_unused(self) -> Iterator[Thing]:
         """What can be archived, that was longest not used first."""
-        query = (
-            select(TierItem.key, TierItem.dataset_id, TierItem.datafile_id)
-            .where(TierItem.in_main, TierItem.wanted.is_(None), TierItem.running.is_(None))
-            .order_by(TierItem.touched, TierItem.key)
+        columns = (TierItem.key, TierItem.dataset_id, TierItem.datafile_id, TierItem.touched)
+        query = select(*columns).where(
+            TierItem.in_main, TierItem.wanted.is_(None), TierItem.running.is_(None)
+        )
+        yield from (thing_of(row) for row in self._paged(query, TierItem.touched, TierItem.key))
+
+    def is_kept(self, key: str) -> bool:
+        """Whether the archive has all of a thing with which nothing is done just now."""
+        query = select(TierItem.key).where(
+            TierItem.key == key, *_ARCHIVED, TierItem.running.is_(None)
         )
         with self._engine.connect() as connection:
-            return [thing_of(row) for row in connection.execute(query)]
+            return connection.scalar(query) is not None
 
     def known(self, keys: Iterable[str]) -> set[str]:
         """Those of the keys that two levels know of."""
         return set(self.standing(list(keys)))
 
-    def archived(self, after: int, at_most: int) -> list[tuple[Thing, int | None]]:
-        """Datasets that the archive has, all of each, with the bytes; in the order of their ids."""
-        if self.unit is not Unit.DATASET:
-            return []
+    def archived_datasets(self, after: int, at_most: int) -> list[int]:
+        """The next datasets of which the archive has something, in the order of their ids."""
         query = (
-            select(TierItem)
-            .where(TierItem.in_archive, TierItem.unwritten.is_(False))
-            .where(TierItem.dataset_id > after)
+            select(TierItem.dataset_id)
+            .where(*_ARCHIVED, TierItem.dataset_id > after)
             .order_by(TierItem.dataset_id)
+            .distinct()
             .limit(at_most)
         )
+        with self._engine.connect() as connection:
+            return list(connection.scalars(query))
+
+    def archived_of(self, dataset_id: int) -> list[tuple[Thing, int | None]]:
+        """What the archive has of a dataset and is as it should be there, with the bytes."""
+        own = TierItem.dataset_id == dataset_id
+        query = select(TierItem).where(*_ARCHIVED, own).order_by(TierItem.key)
         with self._engine.connect() as connection:
             return [(thing_of(row), row.archive_bytes) for row in connection.execute(query)]
 
 
-def portions(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Keys, as many at a time as fit into a query."""
-    return (keys[at : at + _KEYS_A_QUERY] for at in range(0, len(keys), _KEYS_A_QUERY))
+def portions(some: Iterable[T], at_most: int = _KEYS_A_QUERY) -> Iterator[list[T]]:
+    """As many at a time as fit into a query."""
+    left = iter(some)
+    while portion := list(islice(left, at_most)):
+        yield portion
 
 
 def thing_of(row: Any) -> Thing:

@@ -11,7 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from datastore.tiers.locks import Hold, Locks
 from datastore.tiers.moving import Mover, Written, digest_of
-from datastore.tiers.queue import MOST_TRIES, Queue, Taken, pause_after
+from datastore.tiers.outcomes import Taken
+from datastore.tiers.queue import MOST_TRIES, Queue, pause_after
 from datastore.tiers.states import Operation, Unit
 from ijp.errors import DataNotOnlineError, NotFoundError, PortalError, UnavailableError
 
@@ -170,7 +171,7 @@ class Worker:
 
     def _require_kept(self, taken: Taken, files: str) -> None:
         """See that the archive really has what it is said to have, and all that is there now."""
-        if not taken.in_archive or taken.unwritten:
+        if not taken.is_kept:
             return
         key = taken.thing.key
         if self.mover.archive.size(key) != taken.archive_bytes:
@@ -193,16 +194,22 @@ class Worker:
             self.mover.storage.delete(taken.thing.key)
 
     def _restore_dataset(self, taken: Taken) -> None:
-        if not taken.in_main:
+        if not taken.in_main or taken.is_kept:
             self.mover.restore_dataset(taken.thing.dataset_id)
             log.info("dataset %s is back from the archive", taken.thing.key)
         self.queue.restored(self.locks.owner, taken)
 
     def _restore_files(self, some: list[Taken]) -> None:
-        wanted = {one.thing.key: one.archive_bytes for one in some if not one.in_main}
+        wanted = {
+            one.thing.key: one.archive_bytes for one in some if not one.in_main or one.is_kept
+        }
         failed: dict[str, str] = {}
         try:
             failed = self.mover.restore_files(wanted)
+        except UnavailableError as error:
+            for one in some:
+                self._again(one, error.message)
+            return
         except PortalError as error:
             failed = dict.fromkeys(wanted, error.message)
         except Exception:

@@ -9,14 +9,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select, update
 
 from datastore.app import sweep_of
 from datastore.digests import Checked
-from datastore.model import FileDigest, UnsettledFile
+from datastore.model import FileDigest, LiveOwner, ResumableUpload, UnsettledFile
 from datastore.unsettled import Unsettled
 from ijp.catalog import CatalogSession
 from ijp.datastore import Selection
+from ijp.errors import InternalError
 from servicekit import database
 
 pytestmark = pytest.mark.slow
@@ -67,14 +68,49 @@ def test_a_file_that_was_stored_but_not_registered_is_removed(site, put, crash, 
     assert sweep().removed == []
 
 
-def test_only_what_is_older_than_an_hour(site, put, crash, sweep):
+def test_only_what_was_of_a_process_that_gave_no_sign_of_life_for_minutes(site, put, crash, sweep):
     put("registered", b"def")
     crash(CatalogSession, "create")
     crashed_put(put)
     assert sweep(None).removed == []
-    assert sweep(datetime.now(UTC) + timedelta(minutes=59)).removed == []
+    assert sweep(datetime.now(UTC) + timedelta(minutes=2)).removed == []
     assert len(site.stored_files()) == 2
-    assert len(sweep(datetime.now(UTC) + timedelta(minutes=61)).removed) == 1
+    assert len(sweep(datetime.now(UTC) + timedelta(minutes=4)).removed) == 1
+
+
+def test_what_a_living_process_left_is_looked_at_after_an_hour(site, put, crash, sweep):
+    put("registered", b"def")
+    crash(CatalogSession, "create")
+    crashed_put(put)
+
+    def sweep_in(minutes: int):
+        moment = datetime.now(UTC) + timedelta(minutes=minutes)
+        engine = database.engine_for(f"sqlite:///{site.folder}/{{service}}.db", "datastore")
+        with database.writing(engine).begin() as connection:
+            connection.execute(update(LiveOwner).values(until=moment))
+        engine.dispose()
+        return sweep(moment)
+
+    assert sweep_in(59).removed == []
+    assert len(sweep_in(61).removed) == 1
+
+
+def test_an_upload_that_was_taken_for_dead_is_not_registered(site, put, monkeypatch):
+    """Its process was stopped for so long that the sweep has judged its file."""
+    storage = type(site_storage(site))
+    upload = storage.upload
+
+    def slowly(self, location):
+        engine = site.process.app("datastore").extensions["datastore"].depot._unsettled._engine
+        Unsettled(engine).settled([location])
+        return upload(self, location)
+
+    monkeypatch.setattr("datastore.unsettled.LEASE", timedelta())
+    monkeypatch.setattr(storage, "upload", slowly)
+    with pytest.raises(InternalError, match="away for too long"):
+        put("a", b"abc")
+    assert site.catalog().search("SELECT df.id FROM Datafile df") == []
+    assert site.stored_files() == []
 
 
 def test_where_no_datafile_can_be_seen_at_all_nothing_is_removed(site, put, crash, sweep):
@@ -182,9 +218,31 @@ def test_notes_are_kept_once_in_either_database(engine_of):
     unsettled.note([("1/1/b", 1), ("1/1/c", 2)])
     with engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(UnsettledFile)) == 3
-    assert unsettled.older_than(datetime.now(UTC) - timedelta(hours=1)) == []
+    assert unsettled.left() == []
     unsettled.settled(["1/1/a", "1/1/c"])
-    assert unsettled.older_than(LATER) == [("1/1/b", 1)]
+    assert [one.location for one in unsettled.left(LATER)] == ["1/1/b"]
+
+
+def test_what_was_sent_in_pieces_waits_for_its_sender(engine_of):
+    """It has arrived, and its process was killed before it was registered."""
+    engine = engine_of("datastore")
+    unsettled = Unsettled(engine)
+    unsettled.note([("1/1/a", 1)])
+    row = {
+        "id": "a",
+        "user_name": "ana",
+        "investigation_id": 1,
+        "dataset_id": 1,
+        "length": 3,
+        "told": "{}",
+        "location": "1/1/a",
+        "expires": LATER,
+    }
+    with database.writing(engine).begin() as connection:
+        connection.execute(insert(ResumableUpload).values(**row))
+    for minutes, waits in ((-1, True), (1, False)):
+        (one,) = unsettled.left(LATER + timedelta(minutes=minutes))
+        assert (one.location, one.waits) == ("1/1/a", waits)
 
 
 def test_many_are_forgotten_at_once_and_their_digests_kept(engine_of):
@@ -194,9 +252,9 @@ def test_many_are_forgotten_at_once_and_their_digests_kept(engine_of):
     unsettled.note((f"1/1/{number}", 1) for number in range(1201))
     checked = Checked(3, 0x352441C2, "ba")
     unsettled.all_stored({f"1/1/{number}": checked for number in range(1200)})
-    assert unsettled.older_than(LATER) == [("1/1/1200", 1)]
+    assert [one.location for one in unsettled.left(LATER)] == ["1/1/1200"]
     unsettled.removed([f"1/1/{number}" for number in range(1, 1201)])
-    assert unsettled.older_than(LATER) == []
+    assert unsettled.left(LATER) == []
     with engine.connect() as connection:
         (found,) = connection.execute(select(FileDigest.__table__))
     assert (found.location, Checked(found.size, found.crc32, found.sha256)) == ("1/1/0", checked)

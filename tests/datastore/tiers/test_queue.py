@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
+from datastore.owner import new_owner
 from datastore.tiers.model import TierItem
-from datastore.tiers.owner import new_owner
 from datastore.tiers.queue import MOST_TRIES, Queue
 from datastore.tiers.records import Standing, Thing
 from datastore.tiers.states import Operation, Request, Unit

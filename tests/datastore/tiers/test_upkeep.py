@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from datastore.app import tiers_of
-from datastore.tiers.model import TierItem
+from datastore.storages.local import LocalStorage
+from datastore.tiers.model import Base, TierItem
+from datastore.tiers.queue import Queue
+from datastore.tiers.states import Unit
+from datastore.tiers.tidier import Tidier
 from ijp.datastore import Selection
+from ijp.errors import UnavailableError
 from servicekit import database
 
 _ARCHIVE = """
@@ -169,7 +175,12 @@ class TestChecks:
         site.datastore("root").archive(Selection(dataset_ids=[id]))
         with tiers.worker.locks.shared([id]):
             code, out = run("queue")
-        assert (code, out) == (0, f"ARCHIVE\t{id}\nLOCK\tdataset {id}\tshared\t1\n")
+        assert code == 0
+        assert out.splitlines() == [
+            "ARCHIVE\tfor simple/root\t0 running\t1 waiting",
+            f"ARCHIVE\t{id}",
+            f"LOCK\tdataset {id}\tshared\t1",
+        ]
 
     def test_what_the_archive_has_lost_is_not_dropped(self, site, kept, tiers):
         kept[0].unlink()
@@ -195,3 +206,84 @@ class TestChecks:
         work(tiers)
         with site.datastore("root").get_data(Selection(datafile_ids=[id])) as download:
             assert b"".join(download.blocks()) == b"other"
+
+
+class TestChecksOfFiles:
+    """Each file in the archive is compared with the catalog."""
+
+    @pytest.fixture
+    def unit(self) -> str:
+        return "datafile"
+
+    @pytest.fixture
+    def kept(self, site, put, tiers) -> list[Path]:
+        """The copies of two files of one dataset and one of the other."""
+        stored = [put("a", b"abc"), put("b", b"defg"), put("c", b"hij", user="ben")]
+        work(tiers)
+        return [site.folder / "archive" / f"{one.location}.kept" for one in stored]
+
+    def test_what_is_as_it_should_be(self, kept, tiers):
+        assert tiers.checker.check_all() == []
+
+    def test_what_is_wrong_is_named(self, site, kept, tiers):
+        kept[0].unlink()
+        for path, content in zip(kept[1:], (b"gfed", b"hi"), strict=True):
+            path.unlink()
+            path.write_bytes(content)
+        first, second = (f"Dataset {id}" for id in site.dataset_ids)
+        assert sorted(str(fault) for fault in tiers.checker.check_all()) == [
+            f"{first} datafile a the archive has nothing of it",
+            f"{first} datafile b checksum wrong",
+            f"{second} datafile c checksum wrong",
+            f"{second} datafile c file size wrong",
+            f"{second} datafile c has 2 of 3 bytes in the archive",
+        ]
+
+    def test_it_goes_on_where_it_was(self, site, kept, tiers):
+        for path in kept:
+            path.unlink()
+        first, second = site.dataset_ids
+        found = [[fault.dataset_id for fault in tiers.checker.run()] for _ in range(4)]
+        assert found == [[first, first], [second], [], [first, first]]
+
+    def test_an_archive_that_is_away_is_no_fault_of_the_files(self, site, kept, tiers):
+        (site.folder / "archive").rename(site.folder / "unmounted")
+        with pytest.raises(UnavailableError):
+            tiers.checker.run()
+        (site.folder / "unmounted").rename(site.folder / "archive")
+        assert tiers.checker.check_all() == []
+
+    def test_what_was_deleted_in_the_catalog_is_left_out(self, site, kept, put, tiers):
+        stored = put("d", b"x")
+        work(tiers)
+        site.catalog().delete("Datafile", [stored.id])
+        assert tiers.checker.check_all() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [20_000])
+def test_the_tidier_keeps_nothing_of_what_it_lists(tmp_path, count):
+    """Its memory does not grow with the files: a hundred bytes for each would be 2 MB."""
+    storage = LocalStorage({}, tmp_path / "data")
+    engine = database.engine_for(f"sqlite:///{tmp_path}/datastore.db", "datastore")
+    Base.metadata.create_all(database.writing(engine))
+    queue = Queue(engine, Unit.DATAFILE, timedelta())
+    same = {"in_main": True, "in_archive": True, "unwritten": False, "touched": queue.now()}
+    with database.writing(engine).begin() as connection:
+        for dataset_id in range(count // 1000):
+            folder = tmp_path / "data" / "1" / f"{dataset_id}"
+            folder.mkdir(parents=True)
+            names = [f"00000000-0000-4000-8000-{number:012}" for number in range(1000)]
+            for name in names:
+                (folder / name).write_bytes(b"x")
+            rows = [{"key": f"1/{dataset_id}/{name}", "dataset_id": dataset_id} for name in names]
+            connection.execute(insert(TierItem), [{**row, **same} for row in rows])
+    tidier = Tidier(queue, storage, count, count // 2)
+    tracemalloc.start()
+    try:
+        assert tidier.run() == count // 2
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        engine.dispose()
+    assert peak < 3_000_000

@@ -1,4 +1,4 @@
-"""Who holds locks and work: a process by host, number, and something of its own."""
+"""Who holds locks, work and uploads: a process by host, number, and something of its own."""
 
 from __future__ import annotations
 
