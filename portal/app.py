@@ -19,6 +19,7 @@ from portal import blueprints, secret_files, settings, web
 from portal.api import document
 from portal.dispatcher import Dispatcher
 from portal.jobs import Jobs
+from portal.preparing import Preparing
 from portal.provenance_record import ProvenanceRecord
 from portal.service_account import ServiceAccount
 from portal.services import Services
@@ -72,15 +73,17 @@ def make_services(found: PortalSettings, http: requests.Session) -> Services:
     sessions = Sessions(found, tables, catalog, keys)
     engine = make_engine(found)
     wake = event_for(found.database_url).set
+    datastore = DatastoreClient(found.datastore_url, http)
     return Services(
         settings=found,
         database=tables,
         catalog=catalog,
-        datastore=DatastoreClient(found.datastore_url, http),
+        datastore=datastore,
         definitions=definitions,
         engine=engine,
         sessions=sessions,
         jobs=Jobs(found, tables, definitions, sessions, engine, wake),
+        preparing=Preparing(tables, datastore, found),
     )
 
 

@@ -37,12 +37,8 @@ def prepare(
     settings: PortalSettings,
     user: User,
     selection: Selection,
-    name: str = "",
 ) -> Prepared:
     """Make a selection downloadable without a session.
-
-    Args:
-        name: File name to propose; the data service's own if empty.
 
     Raises:
         BadRequestError: Nothing is selected.
@@ -56,19 +52,7 @@ def prepare(
     except (NotFoundError, NotAuthorizedError):
         text = "something of what is selected is not there, or not for your account"
         raise NotFoundError(text) from None
-    return found(client, settings, id, name)
-
-
-def found(
-    client: DatastoreClient, settings: PortalSettings, prepared_id: str, name: str = ""
-) -> Prepared:
-    """What was prepared before.
-
-    Raises:
-        NotFoundError: There is nothing of that id, or not any more.
-    """
-    ready = client.is_prepared(prepared_id)
-    return Prepared(prepared_id, address(client, settings, prepared_id, name), ready)
+    return Prepared(id, address(client, settings, id), client.is_prepared(id))
 
 
 def address(

@@ -320,6 +320,36 @@ class JobOutput(Base):
     at: Mapped[datetime]
 
 
+class DownloadRow(Base):
+    """A selection that a user wants to download, and how far it is.
+
+    Attributes:
+        looked: How many of its datasets and datafiles were looked up, in their order; ``files``
+            and ``bytes`` are what was found in these.
+        prepared_id: Of the data service, once it is prepared.
+        reason: Why it failed, or what it waits for.
+    """
+
+    __tablename__ = "download"
+    __table_args__ = (
+        CheckConstraint("state IN ('PREPARING', 'PREPARED', 'FAILED')", name="state"),
+        CheckConstraint("state <> 'PREPARED' OR prepared_id IS NOT NULL", name="prepared"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    user_name: Mapped[str] = mapped_column(String(255), index=True)
+    dataset_ids: Mapped[list[int]]
+    datafile_ids: Mapped[list[int]]
+    name: Mapped[str] = mapped_column(String(255))
+    state: Mapped[str] = mapped_column(String(10))
+    looked: Mapped[int] = mapped_column(default=0)
+    files: Mapped[int] = mapped_column(BigInteger, default=0)
+    bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    prepared_id: Mapped[str | None] = mapped_column(String(36))
+    reason: Mapped[str] = mapped_column(String(1000), default="")
+    created_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class Lease(Base):
     """Who of several processes acts; a holder that does not renew loses it."""
 

@@ -16,6 +16,7 @@ from portal.settings import PortalSettings
 
 if TYPE_CHECKING:
     from portal.jobs import Jobs
+    from portal.preparing import Preparing
     from portal.sessions import Sessions
 
 
@@ -37,6 +38,7 @@ class Services:
     engine: BatchEngine
     sessions: Sessions
     jobs: Jobs
+    preparing: Preparing
 
 
 def services() -> Services:

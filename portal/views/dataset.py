@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from flask import (
     Blueprint,
@@ -22,7 +22,7 @@ from ijp.catalog import Entity
 from ijp.datastore import Download
 from ijp.errors import DataNotOnlineError, NotAuthorizedError, NotFoundError, PortalError
 from ijp.query import query
-from portal import data_places, downloads
+from portal import data_places
 from portal.find import Found
 from portal.offers import offers
 from portal.previews import is_picture, picture_type
@@ -125,38 +125,6 @@ def _require_on_disk(user: User, chosen: datastore.Selection) -> None:
         raise DataNotOnlineError("this picture is in the archive")
 
 
-@blueprint.post("/download")
-@login_required
-def download() -> ResponseReturnValue:
-    """Prepare a selection; leads to the data, or to the page with its address if asked for that."""
-    user = require_user()
-    selection = Selection.parse(request.form.get("sel", ""), request.form.get("files", ""))
-    name = _proposed_name(user, selection)
-    made = downloads.prepare(services().datastore, services().settings, user, selection, name)
-    same_host = urlsplit(made.url).netloc == request.host
-    if made.is_ready and same_host and not request.form.get("address"):
-        return redirect(made.url, 303)
-    return redirect(f"/downloads/{quote(made.id, safe='')}?{urlencode({'name': name})}", 303)
-
-
-@blueprint.get("/downloads/<prepared_id>")
-@login_required
-def prepared(prepared_id: str) -> ResponseReturnValue:
-    """The address of something that was prepared, and whether it is ready."""
-    name = request.args.get("name", "")
-    made = downloads.found(services().datastore, services().settings, prepared_id, name)
-    return render_template("dataset/download.html", prepared=made, name=name)
-
-
-@blueprint.get("/downloads/<prepared_id>/state")
-@login_required
-def prepared_state(prepared_id: str) -> ResponseReturnValue:
-    """The part of that page that changes, for the script that looks again."""
-    name = request.args.get("name", "")
-    made = downloads.found(services().datastore, services().settings, prepared_id, name)
-    return render_template("dataset/_download.html", prepared=made, name=name)
-
-
 def _get(user: User, dataset_id: int) -> Entity:
     try:
         return user.catalog.get(_WHOLE, dataset_id)
@@ -176,12 +144,6 @@ def _files(user: User, dataset_id: int, after: int) -> list[Entity]:
         f" ORDER BY f.id LIMIT 0, {FILES_SHOWN + 1} INCLUDE f.datafileFormat"
     )
     return list(user.catalog.search(query(text, dataset_id, after)))
-
-
-def _proposed_name(user: User, selection: Selection) -> str:
-    if len(selection.dataset_ids) == 1 and not selection.datafile_ids:
-        return f"{_get(user, selection.dataset_ids[0])['name']}.zip"
-    return "" if len(selection) == 1 else "datasets.zip"
 
 
 def _closing(download: Download) -> Iterator[bytes]:

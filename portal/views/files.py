@@ -1,19 +1,16 @@
-"""Bringing files in, and fetching whole datasets by a plain link."""
+"""Bringing files in."""
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote, urlencode
 
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ijp.catalog import Entity
 from ijp.errors import ConflictError, PortalError, ValidationFailedError
-from portal import downloads, drafts, uploads
+from portal import drafts, uploads
 from portal.incoming import Incoming, Readable
-from portal.selection import Selection
-from portal.services import services
 from portal.sessions import login_required, require_user
 from portal.uploads import NewDataset
 
@@ -159,16 +156,3 @@ def complete(dataset_id: int) -> ResponseReturnValue:
     session.update("Dataset", dataset_id, complete=True)
     flash(f"{dataset['name']} is complete.", "success")
     return redirect(f"/datasets/{dataset_id}", 303)
-
-
-@blueprint.get("/datasets/<int:dataset_id>/download")
-@login_required
-def download(dataset_id: int) -> ResponseReturnValue:
-    """All files of a dataset as one zip, or the page that says when they will be there."""
-    user = require_user()
-    name = f"{uploads.target(user.catalog, dataset_id)['name']}.zip"
-    selection = Selection((dataset_id,))
-    made = downloads.prepare(services().datastore, services().settings, user, selection, name)
-    if made.is_ready:
-        return redirect(made.url)
-    return redirect(f"/downloads/{quote(made.id, safe='')}?{urlencode({'name': name})}")
