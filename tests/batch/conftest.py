@@ -29,15 +29,17 @@ from batch.engines.slurm import SlurmEngine
 from batch.engines.torque import TorqueEngine
 from batch.resources import Resources
 from ijp.errors import NotFoundError
-from tests.batch.making import QUICK, MakeEngine, on_site, on_stand_in, spooler, up
+from tests.batch.making import QUICK, MakeEngine, clusters, on_site, on_stand_in, spooler, up
 from tests.batch.sites import gridengine, htcondor, slurm
 from tests.batch.sites.gridengine import GridEngineSite
 from tests.batch.sites.htcondor import HTCondorSite
 from tests.batch.sites.slurm import SlurmSite
 from tests.peers.lsf import cluster as lsf
-from tests.peers.torque.cluster import Cluster
+from tests.peers.standin.cluster import StandIn
+from tests.peers.torque import cluster as torque
 
 MakeSpec = Callable[..., JobSpec]
+MakeCluster = Callable[..., StandIn]
 # Other accounts may not reach the one that runs the tests.
 PYTHON = "/usr/bin/python3"
 TWO_SLOTS = {"name": "node01", "np": 2, "properties": "fast"}
@@ -195,53 +197,35 @@ def make_psij(tmp_path: Path) -> Iterator[MakeEngine]:
 
 
 @pytest.fixture
-def make_torque_cluster(tmp_path: Path) -> Iterator[Callable[..., Cluster]]:
-    """Makes clusters of the stand-in of Torque; all that they run is ended with the test."""
-    made: list[Cluster] = []
-
-    def make(**config: Any) -> Cluster:
-        cluster = Cluster(tmp_path / f"torque{len(made)}", **config)
-        made.append(cluster)
-        cluster.start()
-        return cluster
-
-    yield make
-    for cluster in made:
-        cluster.stop()
+def make_torque_cluster(tmp_path: Path) -> Iterator[MakeCluster]:
+    """Makes clusters of the stand-in of Torque."""
+    with clusters(torque.Cluster, tmp_path, "torque") as make:
+        yield make
 
 
 @pytest.fixture
-def make_torque(make_torque_cluster: Callable[..., Cluster], tmp_path: Path) -> MakeEngine:
+def make_torque(make_torque_cluster: MakeCluster, tmp_path: Path) -> MakeEngine:
     """Makes Torque engines on one cluster with two slots, with the records of the one test."""
     make_cluster = partial(make_torque_cluster, nodes=[TWO_SLOTS])
     return on_stand_in(TorqueEngine, make_cluster, tmp_path, memory_resource="")
 
 
 @pytest.fixture
-def make_openpbs(make_torque_cluster: Callable[..., Cluster], tmp_path: Path) -> MakeEngine:
+def make_openpbs(make_torque_cluster: MakeCluster, tmp_path: Path) -> MakeEngine:
     """The same with OpenPBS."""
     make_cluster = partial(make_torque_cluster, nodes=[TWO_SLOTS], dialect="openpbs")
     return on_stand_in(OpenPbsEngine, make_cluster, tmp_path)
 
 
 @pytest.fixture
-def make_lsf_cluster(tmp_path: Path) -> Iterator[Callable[..., lsf.Cluster]]:
-    """Makes clusters of the stand-in of LSF; all that they run is ended with the test."""
-    made: list[lsf.Cluster] = []
-
-    def make(**config: Any) -> lsf.Cluster:
-        cluster = lsf.Cluster(tmp_path / f"lsf{len(made)}", **config)
-        made.append(cluster)
-        cluster.start()
-        return cluster
-
-    yield make
-    for cluster in made:
-        cluster.stop()
+def make_lsf_cluster(tmp_path: Path) -> Iterator[MakeCluster]:
+    """Makes clusters of the stand-in of LSF."""
+    with clusters(lsf.Cluster, tmp_path, "lsf") as make:
+        yield make
 
 
 @pytest.fixture
-def make_lsf(make_lsf_cluster: Callable[..., lsf.Cluster], tmp_path: Path) -> MakeEngine:
+def make_lsf(make_lsf_cluster: MakeCluster, tmp_path: Path) -> MakeEngine:
     """Makes LSF engines on one cluster with two slots, with the records of the one test."""
     return on_stand_in(LsfEngine, make_lsf_cluster, tmp_path)
 

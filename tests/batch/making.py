@@ -72,6 +72,21 @@ def spooler(folder: Path) -> Iterator[dict[str, str]]:
     run(["tsp", "-K"], check=True)
 
 
+@contextmanager
+def clusters(kind: type[StandIn], folder: Path, name: str) -> Iterator[Callable[..., StandIn]]:
+    """Makes and starts stand-ins; all that they run is ended afterwards."""
+    made: list[StandIn] = []
+
+    def make(**config: Any) -> StandIn:
+        made.append(kind(folder / f"{name}{len(made)}", **config))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for cluster in made:
+        cluster.stop()
+
+
 def on_stand_in(
     kind: type[CommandEngine], make_cluster: Callable[..., StandIn], folder: Path, **usual: Any
 ) -> MakeEngine:
