@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from flask import Blueprint, Response, flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
+from batch.engine import Capability
 from ijp import datastore
 from ijp.errors import BadRequestError, NotFoundError, NotImplementedHereError
 from portal import bulk, data_places, output, sweeps
@@ -24,7 +25,7 @@ from portal.moments import now
 from portal.selection import Selection, format_ids
 from portal.services import services
 from portal.sessions import User, login_required, require_user
-from portal.states import State
+from portal.states import WAITING, State
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/jobs")
 
@@ -189,6 +190,7 @@ def _job(user: User, details: JobDetails) -> dict[str, Any]:
         "details": details,
         "life": life_of(job),
         "actions": possible(services().engine),
+        "can_alter": _can_alter(job),
         "job_type": definitions.job_types.get(job.job_type),
         "inputs": [datasets[id] for id in details.dataset_ids] + _some(files, details.datafile_ids),
         "outputs": [datasets[id] for id in details.outputs],
@@ -197,6 +199,12 @@ def _job(user: User, details: JobDetails) -> dict[str, Any]:
         "repeat_address": repeat_address(job, details),
         "place": data_places.place_of(services().datastore, user, _inputs(details)),
     }
+
+
+def _can_alter(job: JobRecord) -> bool:
+    """Whether other limits can be asked for: the engine has not got the job, or can change it."""
+    is_altering = Capability.ALTER in services().engine.capabilities
+    return job.state is State.STAGING or (is_altering and job.state in WAITING)
 
 
 def _some(found: dict[int, Named], ids: tuple[int, ...]) -> list[Named]:

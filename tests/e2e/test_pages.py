@@ -37,6 +37,7 @@ OWN = [
     "/jobs/{good}?tab=timeline",
     "/jobs/{bad}",
     "/jobs/{again}?tab=timeline",
+    "/jobs/{again}/alter",
     "/jobs/sweeps/{sweep}",
     "/jobs/sweeps/{sweep}?state=failed",
     "/jobs/sweeps/{sweep}?failure=program",
@@ -51,7 +52,7 @@ OWN = [
     "/no/such/page",
     "/jobs/999999",
 ]
-PAGES = {None: PUBLIC, "ana": OWN, "root": ["/admin", "/jobs?everybody=true"]}
+PAGES = {None: PUBLIC, "ana": OWN, "root": ["/admin", "/admin/alterations", "/jobs?everybody=true"]}
 WIDTHS = (1280, 390)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 

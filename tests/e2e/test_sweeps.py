@@ -105,7 +105,12 @@ def test_ticked_jobs_are_held_and_released(
         page.set_viewport_size({"width": width, "height": 844})
         shot(page, f"{width}-held")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.set_viewport_size({"width": 1280, "height": 844})
+    page.goto(f"{site.url}/jobs/{single['id']}/alter")
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 844})
+        shot(page, f"{width}-alter")
+        assert not _violations(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.goto(f"{site.url}/jobs/sweeps/{made['sweepId']}")
     page.locator("#summary").get_by_role("button", name="Release").click()
     expect(page.get_by_role("status").filter(has_text="3 jobs may start")).to_be_visible()

@@ -108,6 +108,7 @@ def test_engine_that_cannot_alter_is_told_at_once(portal):
         portal.wait(one, "Executing")
     (job,) = portal.user().submit("hungry")
     portal.wait(job, "Queued")
+    assert "Other limits" not in portal.browser().get(f"/jobs/{job['id']}").text
     with pytest.raises(NotImplementedHereError, match="cannot alter jobs that it has"):
         portal.user().alter(job["id"], {"wallMinutes": 9})
     portal.user().act("cancel", [job["id"], *(one["id"] for one in blockers)])
@@ -117,6 +118,7 @@ def test_pages_ask_and_answer(idle, monkeypatch):
     (job,) = idle.user().submit("hungry")
     browser = idle.browser()
     address = f"/jobs/{job['id']}/alter"
+    assert address in browser.get(f"/jobs/{job['id']}").text
     form = {"csrf_token": _token(browser, address), "minutes": "x", "note": "<b>please</b>"}
     wrong = browser.post(address, data=form)
     assert wrong.status_code == 400
