@@ -534,7 +534,7 @@ def test_other_access_is_what_the_rules_allow(module_engine, world):
                 _check_delete(world, oracle, rights, id)
 
 
-DECISIONS = int(os.environ.get("IJP_DECISIONS", "25000"))
+DECISIONS = int(os.environ.get("IJP_DECISIONS", "10000"))
 _OF_ONE_WORLD = 60
 """Decisions; there are more on average."""
 _ABOUT = ("Investigation", "Sample", "Dataset", "Datafile")
