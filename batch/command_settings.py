@@ -31,6 +31,8 @@ class CommandSettings:
         defaults: What jobs get that ask for nothing; the names are those of ``Resources``.
         accounts: The command of the account helper on the nodes, which runs programs in accounts of
             pools; none is that they run as the job does.
+        lease_variable: Where prologues take leases for accounts (docs/accounts.md), the variable of
+            the batch system with the job's key, such as SLURM_JOB_ID: no job begins that has none.
         busy_exit_code: What the runner ends with when no account is free, such as 99 where that has
             the system queue the job again; 0 is that it waits on the node until one is.
         grace_seconds: Between asking a program to end and killing it; less than what the system
@@ -51,6 +53,7 @@ class CommandSettings:
     allowed_options: tuple[str, ...]
     pass_variables: tuple[str, ...]
     accounts: tuple[str, ...]
+    lease_variable: str
     busy_exit_code: int
     defaults: Mapping[str, Any]
     grace_seconds: float
@@ -109,6 +112,7 @@ def read_settings(given: Mapping[str, Any], engine: str, own: Mapping[str, Any])
         "allowed_options": ([], _texts),
         "pass_variables": ([], _texts),
         "accounts": ([], _command),
+        "lease_variable": ("", _text),
         "busy_exit_code": (0, _exit_code),
         "defaults": ({}, _resources),
         "grace_seconds": (5.0, _positive),

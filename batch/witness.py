@@ -32,6 +32,7 @@ def runner_spec(spec: JobSpec, settings: CommandSettings) -> dict[str, Any]:
         "output_limit_bytes": spec.output_limit_bytes,
         "pass_variables": list(settings.pass_variables),
         "accounts": list(settings.accounts),
+        "lease_variable": settings.lease_variable,
         "busy_exit_code": settings.busy_exit_code,
         "family": spec.family,
         "limits": {

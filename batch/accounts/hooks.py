@@ -31,9 +31,15 @@ unset LD_PRELOAD LD_LIBRARY_PATH BASH_ENV ENV
 case $? in
     0 | 77) exit 0 ;;
 esac
-# An exit code would take the whole node out of service: the job is sent back instead. Its program
-# is not started while this runs, and Slurm ends this script with the job.
-{scontrol} requeue "$SLURM_JOB_ID"
+# An exit code would take the whole node out of service: the job is sent back instead, and this
+# waits until it is. Should Slurm start it all the same, its runner sees that it has no lease.
+for try in 1 2 3 4 5 6 7 8 9 10; do
+    case "$({squeue} -h -j "$SLURM_JOB_ID" -o %T)" in
+        RUNNING | CONFIGURING) {scontrol} requeue "$SLURM_JOB_ID" ;;
+        *) break ;;
+    esac
+    sleep 1
+done
 sleep {pause}
 exit 0
 """
@@ -64,13 +70,16 @@ SYSTEMS = tuple(_HOOKS)
 
 
 def scripts(
-    system: str, helper: str, *, pause_seconds: int = 10, scontrol: str = "/usr/bin/scontrol"
+    system: str, helper: str, *, pause_seconds: int = 10, commands: str = "/usr/bin"
 ) -> dict[str, str]:
     """The scripts of a batch system, by file name; they have to be root's, with mode 0500."""
     return {
         name: _HEAD.format(name=name, system=system)
         + body.format(
-            helper=shlex.quote(helper), pause=pause_seconds, scontrol=shlex.quote(scontrol)
+            helper=shlex.quote(helper),
+            pause=pause_seconds,
+            scontrol=shlex.quote(f"{commands}/scontrol"),
+            squeue=shlex.quote(f"{commands}/squeue"),
         ).lstrip("\n")
         for name, body in _HOOKS[system].items()
     }

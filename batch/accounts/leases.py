@@ -21,6 +21,7 @@ from batch.accounts.configuration import Configuration
 from batch.local.processes import boot_id
 
 RUN, HOOK, QUARANTINE = "run", "hook", "quarantine"
+_PAUSE_SECONDS = 0.02
 
 
 class BusyError(Exception):
@@ -69,19 +70,20 @@ class Leases:
             trust.check(path)
 
     @contextmanager
-    def locked(self, account: str) -> Iterator[None]:
+    def locked(self, account: str, *, patience_seconds: float = 0) -> Iterator[None]:
         """Be the only one who does anything about an account.
 
         Raises:
-            BusyError: Somebody else is.
+            BusyError: Somebody else is, and still so after the time given.
         """
+        until = time.monotonic() + patience_seconds
         creating = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         lock = os.open(os.path.join(self._folder, "locks", account), creating, 0o600)
         try:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise BusyError(f"account {account} is in use") from None
+            while not _is_got(lock):
+                if time.monotonic() >= until:
+                    raise BusyError(f"account {account} is in use")
+                time.sleep(_PAUSE_SECONDS)
             yield
         finally:
             os.close(lock)
@@ -113,3 +115,11 @@ class Leases:
 
     def _lease(self, account: str) -> str:
         return os.path.join(self._folder, "leases", account)
+
+
+def _is_got(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -15,6 +15,8 @@ from batch.accounts.configuration import Account, Configuration, RefusedError
 from batch.accounts.leases import HOOK, QUARANTINE, RUN, BusyError, Lease, Leases
 from batch.local.processes import boot_id
 
+_PATIENCE_SECONDS = 120.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
@@ -92,6 +94,7 @@ class Pool:
             if _is_quarantined(lease) or not self._cleaned(account):
                 raise BusyError(f"account {name} is in quarantine")
             self.leases.write(name, key, HOOK)
+            cleaning.tell(self.configuration, account, "lease", key.encode(), everybody=True)
 
     def end(self, key: str, name: str) -> list[str]:
         """After that job: clean the account and give it back; nothing if it is not the job's.
@@ -102,10 +105,11 @@ class Pool:
         Raises:
             NotCleanError: It is in quarantine now.
             RefusedError: It is in no pool.
-            BusyError: Somebody is cleaning it already.
+            BusyError: Somebody else does something about the account, for minutes.
         """
         account = self.configuration.account(name)
-        with self.leases.locked(name):
+        # A prologue that is let in nowhere, or whoever looks, has the lock for a moment.
+        with self.leases.locked(name, patience_seconds=_PATIENCE_SECONDS):
             lease = self.leases.read(name)
             if lease is None or lease.key != key or lease.kind != HOOK:
                 return []

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batch.accounts.capsule import AccountProgram, Capsule
-from batch.accounts.cleaning import job_folder
+from batch.accounts.cleaning import tell
 from batch.accounts.configuration import Account, RefusedError
 from batch.accounts.leases import BusyError
 from batch.accounts.pool import Pool
@@ -118,7 +118,10 @@ def _run(
     environment |= {"SHELL": "/bin/sh", "TMPDIR": account.home}
     environment.pop(JOB_FILE, None)
     if request["job_file"] is not None:
-        environment[JOB_FILE] = _write_job_file(pool, account, request["job_file"])
+        content = os.fsencode(request["job_file"])
+        environment[JOB_FILE] = tell(
+            pool.configuration, account, "job.json", content, everybody=False
+        )
     program = AccountProgram(
         account,
         key,
@@ -164,21 +167,6 @@ def _watch(capsule: Capsule, caller: socket.socket) -> None:
             return
         if wish == b"t":
             capsule.ask_to_end()
-
-
-def _write_job_file(pool: Pool, account: Account, content: str) -> str:
-    folder = job_folder(pool.configuration, account)
-    try:
-        os.mkdir(folder, 0o711)
-        os.chmod(folder, 0o711)  # noqa: S103  # its account passes through it
-    except FileExistsError:
-        pass
-    path = os.path.join(folder, "job.json")
-    creating = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(path, creating, 0o400), "wb") as file:
-        file.write(content.encode("utf-8", "surrogateescape"))
-        os.fchown(file.fileno(), account.uid, account.gid)
-    return path
 
 
 def _terminated(texts: Any) -> bytes:

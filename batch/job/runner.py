@@ -19,6 +19,7 @@ if __name__ == "__main__":
 
 import fnmatch
 import json
+import pwd
 import resource
 import signal
 import time
@@ -39,6 +40,9 @@ FAILED_HERE = 125
 """The exit code where the program's own would mean something else to the batch system."""
 RESERVED = (99, 100)
 """Exit codes that batch systems take as a wish to be started again, or to be held."""
+
+LEASES = "/var/lib/ijp-accounts/jobs"
+"""Where the account helper, with its usual ``state_folder``, tells whose an account is."""
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
 """SIGUSR2 is how Grid Engine announces the end."""
@@ -74,10 +78,11 @@ def main(folder: str, tag: str, batch_id: str, index: str) -> int:
     with open(os.path.join(run_folder, "spec.json"), encoding="utf-8") as file:
         spec = json.load(file)
     try:
+        _check_lease(spec)
         lease = _lease(spec)
     except NoAccountError:
         # Nothing was begun: the batch system may start the job as if this had not been.
-        return int(spec["busy_exit_code"])
+        return int(spec["busy_exit_code"] or FAILED_HERE)
     try:
         return _run_once(run_folder, batch_id, spec, lease)
     finally:
@@ -179,6 +184,26 @@ def _identity(path: str) -> "list[int] | None":
     except OSError:
         return None
     return [found.st_dev, found.st_ino]
+
+
+def _check_lease(spec: "Mapping[str, Any]") -> None:
+    """Where prologues take leases: see that this job's has.
+
+    A system may start a job that its prologue has sent back, or run no prologue on some node.
+
+    Raises:
+        NoAccountError: The account is not this job's.
+    """
+    if not spec.get("lease_variable"):
+        return
+    name = pwd.getpwuid(os.getuid()).pw_name
+    try:
+        with open(os.path.join(LEASES, name, "lease"), encoding="utf-8") as file:
+            key = file.read()
+    except OSError as error:
+        raise NoAccountError(f"no lease: {error.strerror}") from error
+    if key != os.environ.get(spec["lease_variable"]):
+        raise NoAccountError(f"the account is in use by job {key}")
 
 
 def _lease(spec: "Mapping[str, Any]") -> "Lease | None":

@@ -67,6 +67,7 @@ def _run(site: SlurmSite, account: str, count: int, accounts: list[str]) -> dict
             "python": "/usr/bin/python3",
             "accounts": accounts,
             "busy_exit_code": 99,
+            "lease_variable": "" if accounts else "SLURM_JOB_ID",
             "pass_variables": ["SLURM_*"],
             "record_wait_seconds": 3,
             "defaults": {"queue": "batch"},
@@ -80,17 +81,22 @@ def _run(site: SlurmSite, account: str, count: int, accounts: list[str]) -> dict
         assert time.monotonic() < end, site.run("squeue")
         time.sleep(0.2)
         told = engine.status(ids)
+    # The last Epilog may still run; a node that is out of service does not become idle.
     until = time.monotonic() + 20
-    while "CG" in site.run("squeue", "-h", "-t", "CG", "-o", "%t"):
-        assert time.monotonic() < until
+    while _nodes(site) != {"idle"} and time.monotonic() < until:
         time.sleep(0.1)
     return {
         "codes": [told[one].exit_code for one in ids],
         "reasons": [told[one].reason for one in ids],
         "outputs": [path.read_text() for path in WORK.glob("*/out")],
         "restarts": [_restarts(site, one.partition("/")[0]) for one in ids],
-        "nodes": site.run("sinfo", "-h", "-o", "%T").split(),
+        "nodes": sorted(_nodes(site)),
+        "jobs": site.run("scontrol", "-o", "show", "job"),
     }
+
+
+def _nodes(site: SlurmSite) -> set[str]:
+    return set(site.run("sinfo", "-h", "-o", "%T").split())
 
 
 def _spec(account: str) -> JobSpec:

@@ -42,7 +42,7 @@ def test_jobs_in_one_account_run_one_after_the_other_and_find_it_clean(make_node
     assert told["codes"] == [0] * 3, told
     assert told["outputs"] == ["left: [] False\n"] * 3
     assert sum(told["restarts"]) > 0, "no job ever met another"
-    assert set(told["nodes"]) == {"idle"}, "a node went out of service"
+    assert told["nodes"] == ["idle"], "a node went out of service"
     lines = [line.split() for line in (node.shared / "log").read_text().splitlines()]
     assert set(Counter(mark for what, mark, _, _ in lines if what == "start").values()) == {1}
     for (before, mark, _, _), (after, other, _, _) in pairwise(lines):

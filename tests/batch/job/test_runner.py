@@ -194,3 +194,14 @@ def test_missing_spec_is_told_where_the_batch_system_keeps_it(make_job):
     process = start()
     assert "spec.json" in process.communicate()[1]
     assert process.returncode == runner.FAILED_HERE
+
+
+def test_a_job_without_a_lease_where_there_have_to_be_leases_does_not_begin(make_job, tmp_path):
+    """A batch system started it although its prologue was not run, or had sent it back."""
+    start, run_folder = make_job(
+        "touch", str(tmp_path / "ran"), lease_variable="SLURM_JOB_ID", busy_exit_code=99
+    )
+    with start(env={"SLURM_JOB_ID": "17"}) as runner:
+        assert runner.wait() == 99
+    assert not (tmp_path / "ran").exists()
+    assert sorted(os.listdir(run_folder)) == ["spec.json"]
