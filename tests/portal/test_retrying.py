@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
@@ -19,8 +15,7 @@ from portal.model import JobRow
 from portal.moments import now
 from portal.retrying import more_of
 from portal.settings import PortalSettings
-
-_CHILD = Path(__file__).parent / "dispatch_until.py"
+from tests.portal.test_dispatcher_crash import dispatch_until
 
 
 def a_row(**values) -> JobRow:
@@ -136,13 +131,6 @@ def test_failed_elements_of_a_sweep_are_tried_again_in_place(portal, tmp_path):
     ]
     runs = {one.stem: len(one.read_text().split()) for one in tmp_path.glob("*.runs")}
     assert runs == {f"missing{n}": 2 for n in (0, 2, 4)} | {f"there{n}": 1 for n in (1, 3, 5)}
-
-
-def dispatch_until(portal, step: str) -> None:
-    """Let a dispatcher work in a process of its own until it is killed at a step."""
-    command = [sys.executable, str(_CHILD), str(portal.settings_file), step]
-    done = subprocess.run(command, timeout=60, capture_output=True, text=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
 
 
 @pytest.mark.slow
