@@ -152,7 +152,7 @@ class Sender:
         tag = _tag([json.dumps([compress, told, [one.location for one in datafiles]])])
         size = None if compress else zipping.length(entries)
         part = wanted.part(tag, size)
-        body = zipping.stream(entries, compress=compress)
+        body = zipping.gathered(zipping.stream(entries, compress=compress))
         if part is not None:
             body = zipping.skipped(body, part.start, part.end)
         answer = _answer(body, naming.zip_name(wanted.name, datetime.now(UTC)), tag)

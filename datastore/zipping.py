@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO
 
-from ijp.errors import InternalError
+from ijp.errors import InternalError, PortalError
 
 _STORED_BLOCK = 65535
 BLOCK_BYTES = 16 * _STORED_BLOCK
 """What is read at a time: whole stored blocks, about 1 MiB."""
+
+_SENT_BYTES = 512 << 10
+"""What is sent at a time, if a block is not larger by itself."""
 
 _EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2107, 12, 31, 23, 59, 58, tzinfo=UTC)
@@ -93,6 +96,24 @@ def stream(entries: Iterable[Entry], *, compress: bool) -> Iterator[bytes]:
     yield from _directory(written, at)
 
 
+def gathered(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in fewer blocks: each is sent by itself. An error comes after all of them."""
+    waiting: list[bytes] = []
+    size = 0
+    try:
+        for block in blocks:
+            waiting.append(block)
+            size += len(block)
+            if size >= _SENT_BYTES:
+                yield b"".join(waiting)
+                waiting, size = [], 0
+    except PortalError:
+        yield b"".join(waiting)
+        raise
+    if waiting:
+        yield b"".join(waiting)
+
+
 def skipped(blocks: Iterator[bytes], start: int, end: int | None = None) -> Iterator[bytes]:
     """The bytes from ``start`` to before ``end`` of what comes in blocks."""
     at = 0
@@ -127,11 +148,11 @@ def _contents(entry: Entry, compress: bool) -> Iterator[tuple[bytes, list[bytes]
 def _stored(content: bytes, is_last: bool) -> list[bytes]:
     """Content as stored blocks of a deflate stream (RFC 1951, 3.2.4)."""
     view = memoryview(content)
-    blocks = []
+    blocks: list[bytes | memoryview] = []
     for at in range(0, max(1, len(content)), _STORED_BLOCK):
         part = view[at : at + _STORED_BLOCK]
         final = is_last and at + _STORED_BLOCK >= len(content)
-        blocks += [struct.pack("<BHH", final, len(part), len(part) ^ _MAX_16), bytes(part)]
+        blocks += [struct.pack("<BHH", final, len(part), len(part) ^ _MAX_16), part]
     return [b"".join(blocks)]
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     FromClause,
+    Insert,
     Table,
     create_engine,
     event,

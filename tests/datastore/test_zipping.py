@@ -47,6 +47,14 @@ def test_the_length_is_known_before(contents):
     assert zipping.length(entries) == len(packed(*entries))
 
 
+def test_small_blocks_go_together():
+    blocks = [bytes([number]) * (200 << 10) for number in range(8)]
+    together = list(zipping.gathered(blocks))
+    assert [len(one) >> 10 for one in together] == [600, 600, 400]
+    assert b"".join(together) == b"".join(blocks)
+    assert list(zipping.gathered([])) == []
+
+
 def test_packed_sizes_are_those_clients_check():
     """ids-api §7: 52 bytes are 57 at level 0."""
     with zipfile.ZipFile(io.BytesIO(packed(entry("a", b"x" * 52)))) as archive:
