@@ -73,14 +73,9 @@ def _names(folder: int) -> list[str]:
 
 def _remove(name: str, folder: int, top: int, device: int) -> int:
     """Remove one thing; what is in it, if it is a folder, may be moved to the top instead."""
-    found = _stat(name, folder)
-    if found is None:
-        return 0
-    if not stat.S_ISDIR(found.st_mode):
-        _insist(partial(os.unlink, name, dir_fd=folder), name, folder)
-        return 1
-    if found.st_dev != device:
-        raise RemovalError(f"another file system is mounted at {name!r}")
+    removed = _remove_plain(name, folder, device)
+    if removed is not None:
+        return removed
     removed = 1
     below = os.open(name, FOLDER, dir_fd=folder)
     try:
@@ -94,18 +89,26 @@ def _remove(name: str, folder: int, top: int, device: int) -> int:
 
 
 def _take_out(name: str, folder: int, top: int, device: int) -> int:
-    """Remove something that is no folder, or is an empty one; move another one to the top."""
-    found = _stat(name, folder)
-    if found is None:
-        return 0
-    if not stat.S_ISDIR(found.st_mode):
-        _insist(partial(os.unlink, name, dir_fd=folder), name, folder)
-        return 1
-    if found.st_dev != device:
-        raise RemovalError(f"another file system is mounted at {name!r}")
+    """Remove something that is no folder; move a folder to the top."""
+    removed = _remove_plain(name, folder, device)
+    if removed is not None:
+        return removed
     new = f".removed-{secrets.token_hex(16)}"
     _insist(partial(os.rename, name, new, src_dir_fd=folder, dst_dir_fd=top), name, folder)
     return 0
+
+
+def _remove_plain(name: str, folder: int, device: int) -> int | None:
+    """Remove something that is no folder: how many that were; None if it is a folder."""
+    found = _stat(name, folder)
+    if found is None:
+        return 0
+    if stat.S_ISDIR(found.st_mode):
+        if found.st_dev != device:
+            raise RemovalError(f"another file system is mounted at {name!r}")
+        return None
+    _insist(partial(os.unlink, name, dir_fd=folder), name, folder)
+    return 1
 
 
 def _stat(name: str, folder: int) -> os.stat_result | None:

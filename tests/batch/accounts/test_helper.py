@@ -27,7 +27,7 @@ WORDS = st.text(st.characters(min_codepoint=1, max_codepoint=0x2FF), max_size=30
 
 
 @given(arguments=ARGUMENTS)
-@settings(max_examples=500)
+@settings(max_examples=150)
 def test_what_is_accepted_is_a_verb_with_plain_words(arguments):
     try:
         verb, *rest = parse(arguments)

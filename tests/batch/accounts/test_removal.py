@@ -48,7 +48,7 @@ def grown(folder: bytes, tree: object) -> None:
 
 
 @given(tree=st.dictionaries(NAMES, TREES, max_size=4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_any_tree_is_removed(tmp_path_factory, tree):
     top = tmp_path_factory.mktemp("tree")
     grown(os.fsencode(top / "top"), tree)
