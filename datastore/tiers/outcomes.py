@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, Engine, Update, and_, case, delete, exists, select, update
+from sqlalchemy import CursorResult, Engine, Update, and_, case, delete, exists, or_, select, update
 
 from datastore.clock import Clock
 from datastore.model import UnsettledFile
@@ -106,10 +106,11 @@ class Outcomes(Records):
         self._changed(statement)
 
     def forget(self, owner: str, taken: Taken) -> None:
-        """Say that nothing of a thing is left on either level."""
+        """Say that nothing of a thing is left on either level, so nothing of it can leave one."""
         gone = and_(*held(owner, taken))
         with writing(self._engine).begin() as connection:
-            none_follows = and_(gone, TierItem.wanted.is_(None))
+            is_over = or_(TierItem.wanted.is_(None), TierItem.wanted == Request.ARCHIVE)
+            none_follows = and_(gone, is_over)
             if not connection.execute(delete(TierItem).where(none_follows)).rowcount:
                 anew: dict[str, Any] = {"in_main": True, "in_archive": False, "archive_bytes": None}
                 connection.execute(

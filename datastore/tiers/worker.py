@@ -123,6 +123,8 @@ class Worker:
         elif taken.operation is Operation.RESTORE:
             self._restore_dataset(taken)
         else:
+            # a restore that was running meanwhile may have brought it back
+            self.mover.storage.delete(taken.thing.key)
             self.mover.archive.delete(taken.thing.key)
             self.queue.forget(self.locks.owner, taken)
 

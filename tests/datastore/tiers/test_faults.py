@@ -178,6 +178,38 @@ class TestTwoLevels:
         assert tiers.worker.work()
         assert len(site.stored_files()) == 1
 
+    @pytest.mark.parametrize("unit", ["datafile"])
+    def test_what_is_restored_while_it_is_deleted_does_not_stay(self, site, archived, tiers, work):
+        """The sweep ends what a killed deletion began, and holds no lock."""
+        worker, chosen = tiers.worker, Selection(datafile_ids=[archived])
+        text = "SELECT df.id, df.location FROM Datafile df"
+        ((id, location),) = site.catalog("root").search(text)
+        site.datastore().restore(chosen)
+        (taken,) = worker.queue.take(worker.locks.owner, timedelta(seconds=60), 1)
+        site.catalog().delete("Datafile", [id])
+        tiers.levels.changed({location: site.dataset_ids[0]}, [location])
+        assert worker.mover.restore_files({location: 3}) == {}
+        worker.queue.restored(worker.locks.owner, taken)
+        work()
+        assert site.stored_files() == []
+        assert [path for path in (site.folder / "archive").rglob("*") if path.is_file()] == []
+
+    def test_what_was_deleted_before_it_was_asked_to_leave_is_forgotten(
+        self, site, put, tiers, unit, work
+    ):
+        """Somebody asked for the archiving, and had found it, when another one deleted it."""
+        stored = put("a", b"abc")
+        work()
+        site.datastore().delete(Selection(datafile_ids=[stored.id]))
+        work()
+        key = stored.location if unit == "datafile" else str(site.dataset_ids[0])
+        tiers.worker.queue.request([Thing(key, site.dataset_ids[0])], Operation.ARCHIVE)
+        for _ in range(10):
+            begin_now(tiers)
+            tiers.worker.work()
+        assert tiers.levels.overview().under_way == []
+        assert tiers.worker.queue.known([key]) == set()
+
     def test_a_clock_that_was_set_back_keeps_nobody_waiting(self, site, archived, tiers, work):
         """What was due when it was an hour later, is."""
         site.datastore().restore(Selection(datafile_ids=[archived]))
