@@ -101,7 +101,7 @@ class TestOneLevel:
 class TestTwoLevels:
     """What the archive has comes back from there."""
 
-    @pytest.fixture(params=["dataset", "datafile"])
+    @pytest.fixture(params=["dataset", pytest.param("datafile", marks=pytest.mark.slow)])
     def unit(self, request) -> str:
         return request.param
 
@@ -178,6 +178,7 @@ class TestTwoLevels:
         assert tiers.worker.work()
         assert len(site.stored_files()) == 1
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("unit", ["datafile"])
     def test_what_is_restored_while_it_is_deleted_does_not_stay(self, site, archived, tiers, work):
         """The sweep ends what a killed deletion began, and holds no lock."""
