@@ -141,6 +141,8 @@ class Services:
         Raises:
             NotAuthenticatedError: There is no such session, or it has ended.
         """
+        if self.transactions.writers_wait:
+            self.caller(session_id)
         with self.transactions.writing() as connection:
             user_name, rules = sessions.user_with(connection, session_id, _RULES_OF_SESSION)
             ids = entities.write(connection, self._caller(user_name, rules), items)

@@ -39,6 +39,11 @@ class Transactions:
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
 
+    @property
+    def writers_wait(self) -> bool:
+        """Whether whoever begins to write keeps all other writers waiting, as with SQLite."""
+        return self.engine.dialect.name == "sqlite"
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that only reads; it takes no lock that keeps writers waiting.

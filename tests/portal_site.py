@@ -242,6 +242,15 @@ def copy(source: Path, folder: Path) -> None:
     settings_file.write_text(text)
 
 
+def with_own_facility(folder: Path) -> Path:
+    """Give a copied installation a facility that tests may write to; gives its settings file."""
+    shutil.copytree(FACILITY, folder / "facility")
+    settings_file = folder / installation.SETTINGS_FILE
+    text = settings_file.read_text().replace(str(FACILITY), str(folder / "facility"))
+    settings_file.write_text(text)
+    return settings_file
+
+
 def _end_jobs(portal: Portal) -> None:
     """End the jobs of this portal, and only these: those whose folder is in its work folder."""
     engine = portal.services.engine

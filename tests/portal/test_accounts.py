@@ -6,6 +6,7 @@ import pytest
 
 from batch.local.spool import Spool
 from portal.starting import Starting
+from tests.portal_site import copy, running, with_own_facility
 
 pytestmark = pytest.mark.slow
 
@@ -16,9 +17,12 @@ FAMILIES = """<families default="all">
 
 
 @pytest.fixture
-def portal(make_portal, monkeypatch):
+def portal(tmp_path, installation_to_copy, monkeypatch):
     monkeypatch.setattr("jobdefs.store.CHECK_SECONDS", 0)
-    return make_portal(dispatcher=False)
+    copy(installation_to_copy, tmp_path / "portal")
+    with_own_facility(tmp_path / "portal")
+    with running(tmp_path / "portal", dispatcher=False) as made:
+        yield made
 
 
 def started(portal, job_type):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from ijp.datastore import DatastoreClient, DatastoreSession, Selection
 from portal.model import JobRow
 from portal.recalling import FAILED, WAITING
 from servicekit.database import writing
-from tests.portal_site import FACILITY, Portal, copy, running
+from tests.portal_site import Portal, copy, running, with_own_facility
 
 pytestmark = pytest.mark.slow
 
@@ -32,11 +31,8 @@ def portal(tmp_path: Path, installation_to_copy: Path) -> Iterator[Portal]:
     """A portal whose data service has an archive; no dispatcher and no worker runs by itself."""
     folder = tmp_path / "portal"
     copy(installation_to_copy, folder)
-    # a facility of its own, as a test writes a program into it
-    shutil.copytree(FACILITY, folder / "facility")
-    settings_file = folder / "ijp.toml"
-    text = settings_file.read_text().replace(str(FACILITY), str(folder / "facility"))
-    settings_file.write_text(text + _ARCHIVE)
+    settings_file = with_own_facility(folder)
+    settings_file.write_text(settings_file.read_text() + _ARCHIVE)
     with running(folder, dispatcher=False) as made:
         yield made
 

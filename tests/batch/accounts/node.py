@@ -44,6 +44,10 @@ for place in dev/shm tmp var/tmp run/lock; do
 done
 mkdir -p "$root/srv/shared"
 mount --bind "$2" "$root/srv/shared"
+if [ ! -e "$root$4/setup.cfg" ]; then
+    mkdir -p "$root$4"
+    mount --bind "$4" "$root$4"
+fi
 exec chroot "$root" /usr/bin/python3 -I -S -c "$3"
 """
 _INIT = """
@@ -76,7 +80,8 @@ class Node:
             [
                 *("setpriv", "--pdeathsig", "KILL"),
                 *("unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child"),
-                *("sh", "-c", _SET_UP, "node", str(self._place), str(self.shared), _INIT),
+                *("sh", "-c", _SET_UP, "node"),
+                *(str(self._place), str(self.shared), _INIT, str(_TOP)),
             ],
             stdout=subprocess.PIPE,
             stdin=subprocess.DEVNULL,

@@ -64,9 +64,16 @@ def test_job_type_dataset_type_and_parameter_type_are_added_to_a_running_portal(
             parameters=[{"type": {"id": peak}, "numericValue": 6.4}],
         )
         wait_until(lambda: known(ana, "Fit peaks"))
-        page = browse("ana").open("/find?type=spectrum&p=peakEnergy:gt:6&sel=" + str(id))
+        address = f"/find?type=spectrum&p=peakEnergy:gt:6&sel={id}"
+
+        def found() -> bool:
+            inputs = browse("ana").open(address).document.iter("input")
+            return "Select iron" in [one.get("aria-label") for one in inputs]
+
+        # What can be searched by is kept for some seconds.
+        wait_until(found)
+        page = browse("ana").open(address)
         assert "spectrum" in page.choices("Dataset type")
-        assert "Select iron" in [one.get("aria-label") for one in page.document.iter("input")]
         assert "/run/Fit" in page.link("Fit peaks")
         assert time.monotonic() - begun < 60
         root.delete("Dataset", [id])
