@@ -19,6 +19,8 @@ from typing import Any
 HELPER = "/usr/local/sbin/ijp-account-helper"
 PORTAL = "ijp"
 FIRST_UID = 61_000
+CHECKOUT = "/srv/checkout"
+"""Where a node has this checkout, which may be in a folder that jobs have for themselves."""
 _TOP = Path(__file__).parents[3]
 _numbers = itertools.count(1)
 
@@ -44,6 +46,8 @@ for place in dev/shm tmp var/tmp run/lock; do
 done
 mkdir -p "$root/srv/shared"
 mount --bind "$2" "$root/srv/shared"
+mkdir "$root/srv/checkout"
+mount --bind "$4" "$root/srv/checkout"
 if [ ! -e "$root$4/setup.cfg" ]; then
     mkdir -p "$root$4"
     mount --bind "$4" "$root$4"
@@ -172,7 +176,7 @@ class Node:
 
     def _furnish(self, *, namespaces: bool) -> None:
         self.do("mkdir", "-p", "-m", "755", "/var/lib/ijp-homes", "/opt/ijp/lib")
-        self.do("cp", "-r", str(_TOP / "batch"), "/opt/ijp/lib/batch")
+        self.do("cp", "-r", f"{CHECKOUT}/batch", "/opt/ijp/lib/batch")
         self.do("chown", "-R", "root:root", "/opt/ijp")
         self.do("chmod", "-R", "go-w", "/opt/ijp")
         self.write(HELPER, _HELPER_TEXT, 0o755)
@@ -201,12 +205,12 @@ class Jobs:
     def run(self, *jobs: dict[str, Any], seconds: float = 100, **more: str) -> list[dict[str, Any]]:
         """Run jobs to their ends: their statuses, outputs, and why they waited meanwhile."""
         plan = {"folder": self.folder, "settings": self._settings, "jobs": jobs, **more}
-        program = str(Path(__file__).with_name("engine_in_node.py"))
+        program = f"{CHECKOUT}/tests/batch/accounts/engine_in_node.py"
         done = self._node.run(
             *("/usr/bin/python3", "-S", program),
             user=self._user,
             stdin=json.dumps(plan).encode(),
-            environment={"PYTHONPATH": f"{_TOP}:{_TOP / 'clients' / 'python'}"},
+            environment={"PYTHONPATH": f"{CHECKOUT}:{CHECKOUT}/clients/python"},
             seconds=seconds,
         )
         assert done.returncode == 0, done.stderr

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from ulid import ULID
 
-from tests.batch.accounts.node import PORTAL, Jobs, Node
+from tests.batch.accounts.node import CHECKOUT, PORTAL, Jobs, Node
 
 pytestmark = pytest.mark.slow
 
-ATTACK = str(Path(__file__).with_name("attack.py"))
+ATTACK = f"{CHECKOUT}/tests/batch/accounts/attack.py"
 LOOK = """
 import json, os, subprocess
 uid = os.getuid()

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.batch.accounts.node import PORTAL
+from tests.batch.accounts.node import CHECKOUT, PORTAL
 
 pytestmark = pytest.mark.slow
 
-PROGRAM = str(Path(__file__).with_name("portal_in_node.py"))
-TOP = Path(__file__).parents[3]
+PROGRAM = f"{CHECKOUT}/tests/batch/accounts/portal_in_node.py"
 
 
 def test_jobs_of_a_portal_read_and_make_data_in_accounts_of_their_own(make_node):
@@ -25,7 +23,7 @@ def test_jobs_of_a_portal_read_and_make_data_in_accounts_of_their_own(make_node)
     done = node.run(
         *(sys.executable, PROGRAM, "/srv/portal/here"),
         user=PORTAL,
-        environment={"PYTHONPATH": f"{TOP}:{TOP / 'clients' / 'python'}"},
+        environment={"PYTHONPATH": f"{CHECKOUT}:{CHECKOUT}/clients/python"},
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)

@@ -6,16 +6,14 @@ import json
 import sys
 from collections import Counter
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
-from tests.batch.accounts.node import HELPER, PORTAL
+from tests.batch.accounts.node import CHECKOUT, HELPER, PORTAL
 
 pytestmark = pytest.mark.slow
 
-PROGRAM = str(Path(__file__).with_name("slurm_in_node.py"))
-TOP = Path(__file__).parents[3]
+PROGRAM = f"{CHECKOUT}/tests/batch/accounts/slurm_in_node.py"
 
 
 @pytest.mark.parametrize("how", ["hooks", "runner"])
@@ -34,7 +32,7 @@ def test_jobs_in_one_account_run_one_after_the_other_and_find_it_clean(make_node
         runs = ("", PORTAL, "3")
     done = node.run(
         *(sys.executable, PROGRAM, *runs),
-        environment={"PYTHONPATH": f"{TOP}:{TOP / 'clients' / 'python'}"},
+        environment={"PYTHONPATH": f"{CHECKOUT}:{CHECKOUT}/clients/python"},
         seconds=250,
     )
     assert done.returncode == 0, done.stderr
