@@ -16,7 +16,9 @@ PROGRAM = f"{CHECKOUT}/tests/batch/accounts/portal_in_node.py"
 
 def test_jobs_of_a_portal_read_and_make_data_in_accounts_of_their_own(make_node):
     node = make_node(accounts=2)
-    node.configure(namespaces=True, families={"all": node.accounts})
+    # Where this Python is in a folder that jobs have for themselves, they do without.
+    namespaces = not sys.prefix.startswith(("/tmp/", "/var/tmp/"))
+    node.configure(namespaces=namespaces, families={"all": node.accounts})
     # Where this Python may be: jobs have to be able to run it.
     node.do("chmod", "a+x", "/root")
     node.do("install", "-d", "-m", "755", "-o", PORTAL, "-g", PORTAL, "/srv/portal")
