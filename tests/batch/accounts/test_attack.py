@@ -101,8 +101,9 @@ def test_the_next_job_finds_a_clean_account(node, attacked):
 
 
 def test_the_output_is_what_was_written_and_the_portals(node, attacked):
-    kinds = node.do("find", "/var/lib", "-maxdepth", "3", "-name", "out", "-printf", "%y %u %m\n")
-    assert set(kinds.splitlines()) == {f"f {PORTAL} 600"}
+    # What other tests have there may go away meanwhile.
+    looking = ("find", "/var/lib", "-maxdepth", "3", "-name", "out", "-printf", "%y %u %m\n")
+    assert set(node.run(*looking).stdout.splitlines()) == {f"f {PORTAL} 600"}
 
 
 def test_afterwards_nothing_is_left_on_the_node(node, attacked):
