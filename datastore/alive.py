@@ -16,8 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from datastore.clock import Clock
 from datastore.model import LiveOwner, UtcDateTime
-from datastore.owner import new_owner
 from servicekit.database import writing
+from servicekit.owner import new_owner
 
 log = logging.getLogger(__name__)
 

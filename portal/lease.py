@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 import time
 from datetime import timedelta
 
@@ -15,6 +12,7 @@ from sqlalchemy.orm import Session
 from portal.model import Lease
 from portal.moments import now
 from servicekit.database import writing
+from servicekit.owner import is_dead, new_owner
 
 
 class Leadership:
@@ -24,7 +22,7 @@ class Leadership:
         self._database = database
         self._name = name
         self._duration = duration
-        self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._holder = new_owner()
         self._ask_at = 0.0
         self._held = False
 
@@ -51,7 +49,7 @@ class Leadership:
             lease = transaction.scalar(query)
             if lease is None:
                 return self._insert(transaction)
-            if lease.holder != self._holder and lease.until > now() and not _is_dead(lease.holder):
+            if lease.holder != self._holder and lease.until > now() and not is_dead(lease.holder):
                 return False
             lease.holder = self._holder
             lease.until = now() + self._duration
@@ -65,17 +63,3 @@ class Leadership:
         except IntegrityError:
             return False
         return True
-
-
-def _is_dead(holder: str) -> bool:
-    """Whether the holder was a process of this host that is no more."""
-    host, process, _ = holder.rsplit(":", 2)
-    if host != socket.gethostname() or not process.isdigit():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False

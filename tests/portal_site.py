@@ -17,12 +17,15 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 
 from ijp.catalog import CatalogClient, CatalogSession
 from ijp.datastore import DatastoreClient
 from ijp.portal import PortalClient
 from portal import facility, installation
+from portal.model import JobRow
 from portal.services import Services
 from portal.states import FINAL, State
 from servicekit.embedded import Process
@@ -60,6 +63,11 @@ class Portal:
     def app(self) -> Flask:
         """The portal's application, which is also what answers under ``url``."""
         return self.process.app("portal")
+
+    def number_of_jobs(self) -> int:
+        """How many there are, of all users."""
+        with Session(self.services.database) as transaction:
+            return transaction.scalar(select(func.count()).select_from(JobRow)) or 0
 
     @property
     def services(self) -> Services:

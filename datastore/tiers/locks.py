@@ -17,12 +17,12 @@ from typing import Self
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from datastore.owner import is_dead, new_owner
 from datastore.tiers.model import TierLock
 from datastore.tiers.queue import Queue
 from datastore.tiers.records import portions
 from ijp.errors import DataNotOnlineError
 from servicekit.database import writing
+from servicekit.owner import is_dead, new_owner
 
 log = logging.getLogger(__name__)
 

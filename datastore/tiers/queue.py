@@ -25,13 +25,13 @@ from sqlalchemy import (
 )
 
 from datastore.model import UtcDateTime
-from datastore.owner import is_dead
 from datastore.tiers.model import TierItem
 from datastore.tiers.outcomes import IDLE, Outcomes, Taken, held
 from datastore.tiers.records import IN_TURN, Thing, portions, thing_of
 from datastore.tiers.states import Operation, Request, Unit, combined, restarts_delay, resumed
 from datastore.tiers.turns import Turns
 from servicekit.database import writing
+from servicekit.owner import is_dead
 
 log = logging.getLogger(__name__)
 

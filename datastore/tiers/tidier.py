@@ -7,6 +7,7 @@ looked for one after the other once it is known that some must go.
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -73,7 +74,7 @@ class Tidier:
         return _Files(self._storage)
 
 
-class _InMain:
+class _InMain(ABC):
     """What is in the main storage.
 
     Attributes:
@@ -82,13 +83,13 @@ class _InMain:
 
     total: int
 
+    @abstractmethod
     def size(self, key: str) -> int:
         """Bytes of one thing; 0 if it is not there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def keys(self) -> Iterable[str]:
         """What is there."""
-        raise NotImplementedError
 
 
 class _Datasets(_InMain):

@@ -14,6 +14,30 @@ from ijp.errors import ConflictError, NotFoundError
 WAIT_FOR_GO = "while ! [ -e go ]; do sleep 0.05; done"
 
 
+LACKING = {
+    "local": set(Capability)
+    - {
+        Capability.HOLD,
+        Capability.RELEASE,
+        Capability.NODES,
+        Capability.LIVE_OUTPUT,
+        Capability.WAKES,
+    },
+    "spooler": set(Capability) - {Capability.LIVE_OUTPUT},
+    "bioqueue": set(Capability) - {Capability.LIVE_OUTPUT},
+    "psij": set(Capability) - {Capability.LIVE_OUTPUT},
+    "htcondor": {Capability.WAKES, Capability.DEPENDENCIES, Capability.NODE_OFFLINE},
+}
+"""What engines do not claim, so that a test without anything to do is no surprise."""
+
+
+def test_engine_claims_all_but_what_it_is_known_to_lack(make_engine):
+    engine = make_engine()
+    lacking = set(Capability) - engine.capabilities - {Capability.ACCOUNTING}
+    expected = LACKING.get(engine.name, {Capability.WAKES})
+    assert lacking == expected - {Capability.ACCOUNTING}
+
+
 @pytest.fixture
 def engine_with(make_engine):
     """Makes the engine if it has these capabilities; otherwise there is nothing to test."""

@@ -41,3 +41,9 @@ def make_portal(tmp_path: Path, installation_to_copy: Path) -> Iterator[Callable
 def portal(make_portal: Callable[..., Portal]) -> Portal:
     """A portal on SQLite with its dispatcher."""
     return make_portal()
+
+
+@pytest.fixture
+def idle(make_portal: Callable[..., Portal]) -> Portal:
+    """A portal without a dispatcher: what is submitted stays as it is."""
+    return make_portal(dispatcher=False)

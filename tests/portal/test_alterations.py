@@ -17,12 +17,6 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def idle(make_portal):
-    """A portal without a dispatcher: what is submitted stays as it is."""
-    return make_portal(dispatcher=False)
-
-
-@pytest.fixture
 def admin_of():
     """Gives the client of an administrator: ``admin_of(portal)``."""
     made = []

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from portal.lease import Leadership
 from portal.model import Lease
 from portal.moments import now
+from servicekit.owner import new_owner
 
 LONG = timedelta(minutes=1)
 
@@ -55,8 +56,18 @@ def test_dead_process_of_this_host_is_followed_at_once(tables):
     Leadership(tables, "x", LONG).held()
     with subprocess.Popen(["/bin/true"]) as gone:
         pass
-    other_holds(tables, f"{socket.gethostname()}:{gone.pid}:aa")
+    host = new_owner().rsplit(":", 2)[0]
+    other_holds(tables, f"{host}:{gone.pid}:aa")
     assert Leadership(tables, "x", LONG).held()
+
+
+def test_process_of_another_container_with_this_name_keeps_it(tables):
+    """Its number means nothing here: nobody can tell whether it lives."""
+    Leadership(tables, "x", LONG).held()
+    with subprocess.Popen(["/bin/true"]) as gone:
+        pass
+    other_holds(tables, f"{socket.gethostname()} pid:[1]:{gone.pid}:aa")
+    assert not Leadership(tables, "x", LONG).held()
 
 
 def test_living_process_of_this_host_is_not(tables):

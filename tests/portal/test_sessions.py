@@ -16,11 +16,6 @@ from portal.moments import now
 from servicekit.settings import SettingsError
 
 
-@pytest.fixture
-def idle(make_portal):
-    return make_portal(dispatcher=False)
-
-
 def token_of(browser) -> str:
     page = browser.get("/login?next=/jobs&authenticator=simple")
     if page.status_code != 200:

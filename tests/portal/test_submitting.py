@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 
 import pytest
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from ijp.errors import (
     BadRequestError,
@@ -19,28 +17,16 @@ from ijp.errors import (
     ValidationFailedError,
 )
 from ijp.portal import PortalClient
-from portal.model import JobRow
 from portal.planning import Request
 from portal.sessions import User
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def idle(make_portal):
-    """A portal without a dispatcher: what is submitted stays as it is."""
-    return make_portal(dispatcher=False)
-
-
-def count(portal) -> int:
-    with Session(portal.services.database) as transaction:
-        return transaction.scalar(select(func.count()).select_from(JobRow))
-
-
 def refused(portal, kind: type[PortalError], *arguments, user="ana", **given) -> PortalError:
     with pytest.raises(kind) as caught:
         portal.user(user).submit(*arguments, **given)
-    assert count(portal) == 0
+    assert portal.number_of_jobs() == 0
     return caught.value
 
 
@@ -155,7 +141,7 @@ def test_same_key_is_the_same_submission(idle):
         idle.user().submit("tool", arguments=["b"], key="k1")
     (other,) = idle.user("ben").submit("tool", arguments=["a"], key="k1")
     assert other["id"] != first[0]["id"]
-    assert count(idle) == 2
+    assert idle.number_of_jobs() == 2
 
 
 def test_same_key_at_the_same_moment_is_the_same_submission(database_url, make_portal):
@@ -176,7 +162,7 @@ def test_same_key_at_the_same_moment_is_the_same_submission(database_url, make_p
         thread.join()
     assert len(found) == 6
     assert len(set(found)) == 1
-    assert count(portal) == 1
+    assert portal.number_of_jobs() == 1
 
 
 def by(portal, name="ana") -> User:
@@ -208,7 +194,7 @@ def test_unknown_fields_of_a_submission_are_refused(idle):
     with pytest.raises(BadRequestError) as caught:
         client._json("POST", "/jobs", json={"jobType": "tool", "executable": "/bin/sh"})
     assert caught.value.fields == {"executable": ["Unknown field."]}
-    assert count(idle) == 0
+    assert idle.number_of_jobs() == 0
 
 
 def test_ended_session_submits_nothing(idle):
@@ -222,7 +208,7 @@ def test_ended_session_submits_nothing(idle):
     client.session_id = "no-such-session"
     with pytest.raises(NotAuthenticatedError):
         client.submit("tool")
-    assert count(idle) == 0
+    assert idle.number_of_jobs() == 0
     client._transport._http.close()
 
 

@@ -22,12 +22,6 @@ from servicekit import database
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def idle(make_portal):
-    """A portal without a dispatcher: what is submitted stays as it is."""
-    return make_portal(dispatcher=False)
-
-
 def by(portal, name="ana"):
     with portal.app.test_request_context():
         return portal.services.sessions.by_session_id(portal.user(name).session_id)
@@ -262,8 +256,11 @@ def test_page_of_a_sweep_shows_its_jobs_and_what_can_be_done(idle):
     assert f"Sweep s{sweep_id}" in browser.get(f"/jobs/{_first(idle, sweep_id)}").text
 
 
-def test_unchanged_parts_of_a_sweep_are_not_sent_again(idle):
+def test_unchanged_parts_of_a_sweep_are_not_sent_again(idle, monkeypatch):
     sweep_id = sweep_of(idle, 2)
+    # How long ago something was would change from one second to the next.
+    asked_at = now()
+    monkeypatch.setattr("portal.formats.now", lambda: asked_at)
     browser = idle.browser()
     for part in ("summary", "rows"):
         first = browser.get(f"/jobs/sweeps/{sweep_id}/{part}")

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from datastore.owner import new_owner
 from datastore.tiers.locks import LockCount, Locks
 from datastore.tiers.queue import Queue
 from datastore.tiers.states import Unit
 from ijp.errors import DataNotOnlineError
+from servicekit.owner import new_owner
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
-from datastore.owner import new_owner
 from datastore.tiers.model import TierItem
 from datastore.tiers.queue import MOST_TRIES, Queue
 from datastore.tiers.records import Standing, Thing
 from datastore.tiers.states import Operation, Request, Unit
 from datastore.unsettled import Unsettled
 from servicekit.database import writing
+from servicekit.owner import new_owner
 
 LEASE = timedelta(seconds=60)
 NOBODY = "elsewhere pid:[1]:1:00"

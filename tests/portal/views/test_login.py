@@ -33,11 +33,6 @@ def test_anything_else_leads_to_the_first_page(path):
     assert safe_path(path) == "/"
 
 
-@pytest.fixture
-def idle(make_portal):
-    return make_portal(dispatcher=False)
-
-
 def _guess(portal, address: str, **more) -> str:
     browser = portal.app.test_client()
     given = {"authenticator": "simple", "credentials": {"username": "ana", "password": "x"}}

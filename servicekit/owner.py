@@ -1,4 +1,4 @@
-"""Who holds locks, work and uploads: a process by host, number, and something of its own."""
+"""Who holds leases, locks, work and uploads: a process, by host, number, and a word of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def new_owner() -> str:
 def is_dead(owner: str) -> bool:
     """Whether an owner was a process of this host that is no more."""
     host, process, _ = owner.rsplit(":", 2)
-    if host != _host():
+    if host != _host() or not process.isdigit():
         return False
     try:
         os.kill(int(process), 0)
