@@ -4,6 +4,8 @@ VENV := .venv
 # Tests at a time; most wait for something now and then.
 JOBS ?= 5
 BIN := $(VENV)/bin
+# Our modules are compiled once, and not by each of the many processes that start.
+unexport PYTHONDONTWRITEBYTECODE
 # Debian packages that the demo and the tests need and pip cannot give.
 DEBIAN_DEMO := python3-venv
 DEBIAN_TEST := $(DEBIAN_DEMO) postgresql 'chromium-headless-shell|chromium' fonts-dejavu-core locales slapd openssl slurmctld slurmd slurm-client munge \

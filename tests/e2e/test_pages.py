@@ -53,8 +53,8 @@ OWN = [
     "/jobs/999999",
 ]
 PAGES = {None: PUBLIC, "ana": OWN, "root": ["/admin", "/admin/alterations", "/jobs?everybody=true"]}
-WIDTHS = (1280, 390)
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+LOOKS: tuple[tuple[int, Literal["light", "dark"]], ...] = ((1280, "light"), (390, "dark"))
+"""The widths and colour schemes; each pair of the other two has nothing of its own."""
 
 
 @pytest.fixture(scope="module")
@@ -86,19 +86,18 @@ def _violations(page: Page) -> list[str]:
 
 
 def _visit(page: Page, site, paths: list[str], known: dict[str, int], shot, mark: str) -> list[str]:
-    """What is wrong with pages, each looked at in every width and colour scheme."""
+    """What is wrong with pages, each looked at in both widths and both colour schemes."""
     faults = []
     for number, path in enumerate(paths):
         page.goto(site.url + path.format(**known))
         page.wait_for_load_state("networkidle")
         name = path.strip("/").split("?")[0].replace("/", "-") or "first"
         name = f"{mark}-{number:02}-{name.replace('{', '').replace('}', '')}"
-        for width in WIDTHS:
+        for width, scheme in LOOKS:
             page.set_viewport_size({"width": width, "height": 844})
-            for scheme in SCHEMES:
-                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-                shot(page, f"{width}-{scheme}-{name}")
-                faults += [f"{width} {scheme}: {fault}" for fault in _violations(page)]
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            shot(page, f"{width}-{scheme}-{name}")
+            faults += [f"{width} {scheme}: {fault}" for fault in _violations(page)]
             wide = page.evaluate(
                 "document.documentElement.scrollWidth - document.documentElement.clientWidth"
             )
