@@ -4,20 +4,26 @@
 the job, ``id`` afterwards, ``cancelled`` when its end was asked for. ``jobs/MARK/run/`` belongs to
 the account that the job runs as: ``spec.json`` is what the job's runner reads, ``start.json`` and
 ``end.json`` are what it leaves (``batch.job.runner``), ``log`` is what the batch system prints.
-``arrays/TAG/`` has the same for an array: ``marks``, one a line, and the script.
+``arrays/TAG/`` has the same for an array: ``marks``, one a line, ``id`` and the script.
 
 What is in ``run`` may be anything: it is read without following links and up to a limit.
+
+Of all this only what tells of a submission before it is made has to survive a power cut
+(``make_durable``). What is written later is found again: an id by one listing, or by what the
+runner left.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import json
 import os
 import pwd
 import shutil
 import stat
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -28,9 +34,11 @@ from batch.check import MARK
 from ijp.errors import BadRequestError, EngineError
 
 _LIMIT_BYTES = 8 * 1024 * 1024
+_SYNCED_SINGLY = 4
+_REMEMBERED = 200_000
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Submission:
     """What was, or is about to be, given to the batch system.
 
@@ -56,7 +64,9 @@ class JobRecords:
             EngineError: They cannot be made.
         """
         self._folder = folder
+        self._jobs = str(folder / "jobs")
         self._held = threading.local()
+        self._submissions: dict[str, tuple[int, Submission]] = {}
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             for place in (folder, folder / "jobs", folder / "arrays"):
@@ -100,7 +110,7 @@ class JobRecords:
         return bool(MARK.fullmatch(mark)) and self.job(mark).is_dir()
 
     def prepare(self, mark: str, submission: Submission, spec: Mapping[str, Any]) -> None:
-        """Write down what is about to be submitted.
+        """Write down what is about to be submitted; ``make_durable`` is still to come.
 
         Raises:
             BadRequestError: There is no such account.
@@ -125,17 +135,58 @@ class JobRecords:
         except OSError as error:
             raise EngineError(f"cannot record the array {tag}: {error}") from error
 
+    def make_durable(self, marks: Sequence[str], tag: str | None = None) -> None:
+        """See that what was prepared survives a power cut, before the batch system hears of it.
+
+        Many jobs are one barrier for the whole file system, not two for each of them.
+
+        Args:
+            tag: Of the array that they are; None if they are none.
+        """
+        try:
+            if len(marks) > _SYNCED_SINGLY:
+                _sync_file_system(self._folder)
+                return
+            for mark in marks:
+                _sync(self.job(mark) / "submission.json")
+                _sync(self.run(mark) / "spec.json")
+                _sync(self.run(mark))
+                _sync(self.job(mark))
+            if tag is not None:
+                _sync(self.array(tag) / "marks")
+                _sync(self.array(tag))
+                _sync(self._folder / "arrays")
+            _sync(self._folder / "jobs")
+        except OSError as error:
+            raise EngineError(f"cannot keep the records of {len(marks)} jobs: {error}") from error
+
     def submission(self, mark: str) -> Submission | None:
         """What was about to be submitted under a mark; None if nothing was."""
-        kept = read_json(self.job(mark) / "submission.json") if self.exists(mark) else None
-        return None if kept is None else Submission(**kept)
+        if not MARK.fullmatch(mark):
+            return None
+        path = f"{self._jobs}/{mark}/submission.json"
+        try:
+            found = os.lstat(path)
+        except OSError:
+            return None
+        identity = hash((found.st_ino, found.st_mtime_ns, found.st_size))
+        known = self._submissions.get(mark)
+        if known is not None and known[0] == identity:
+            return known[1]
+        kept = read_json(path)
+        if kept is None:
+            return None
+        submission = Submission(**{**kept, "tag": sys.intern(kept["tag"])})
+        if len(self._submissions) >= _REMEMBERED:
+            self._submissions = {}
+        self._submissions[mark] = (identity, submission)
+        return submission
 
     def native_id(self, mark: str) -> str | None:
         """The batch system's own id; None if it is not known."""
         if not self.exists(mark):
             return None
-        text = read_text(self.job(mark) / "id")
-        return text.strip() or None if text is not None else None
+        return _word(self.job(mark) / "id")
 
     def set_native_id(self, mark: str, native_id: str) -> None:
         """Keep the batch system's own id."""
@@ -144,13 +195,24 @@ class JobRecords:
         except OSError as error:
             raise EngineError(f"cannot record the job {mark}: {error}") from error
 
+    def array_id(self, tag: str) -> str | None:
+        """The batch system's own id of an array; None if it is not known."""
+        return _word(self.array(tag) / "id")
+
+    def set_array_id(self, tag: str, native_id: str) -> None:
+        """Keep it."""
+        try:
+            _write(self.array(tag) / "id", native_id)
+        except OSError as error:
+            raise EngineError(f"cannot record the array {tag}: {error}") from error
+
     def start(self, mark: str) -> Mapping[str, Any] | None:
         """What the runner wrote when it began; None if it did not, or not yet."""
-        return read_json(self.run(mark) / "start.json")
+        return read_json(f"{self._jobs}/{mark}/run/start.json")
 
     def end(self, mark: str) -> Mapping[str, Any] | None:
         """What the runner wrote when the program had ended; None if it did not, or not yet."""
-        return read_json(self.run(mark) / "end.json")
+        return read_json(f"{self._jobs}/{mark}/run/end.json")
 
     def spec(self, mark: str) -> dict[str, Any]:
         """What the runner reads."""
@@ -159,7 +221,7 @@ class JobRecords:
     def replace_spec(self, mark: str, spec: Mapping[str, Any], run_as: str) -> None:
         """Change what the runner is going to read."""
         try:
-            _write(self.run(mark) / "spec.json", json.dumps(spec), user=run_as)
+            _write(self.run(mark) / "spec.json", json.dumps(spec), user=run_as, durable=True)
         except OSError as error:
             raise EngineError(f"cannot change the job {mark}: {error}") from error
 
@@ -187,6 +249,7 @@ class JobRecords:
         if not self.exists(mark):
             return
         submission = self.submission(mark)
+        self._submissions.pop(mark, None)
         shutil.rmtree(self.job(mark), ignore_errors=True)
         if submission is not None and submission.index is not None:
             marks = (read_text(self.array(submission.tag) / "marks") or "").split()
@@ -194,7 +257,7 @@ class JobRecords:
                 shutil.rmtree(self.array(submission.tag), ignore_errors=True)
 
 
-def read_text(path: Path) -> str | None:
+def read_text(path: Path | str) -> str | None:
     """The text of a small ordinary file; None if there is none, or it is anything else."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -209,7 +272,13 @@ def read_text(path: Path) -> str | None:
             return None
 
 
-def read_json(path: Path) -> Mapping[str, Any] | None:
+def _word(path: Path) -> str | None:
+    """The word in a file; None also if a power cut left something else in it."""
+    text = (read_text(path) or "").strip()
+    return text if text and text.isprintable() else None
+
+
+def read_json(path: Path | str) -> Mapping[str, Any] | None:
     """An object in a small file; None if there is none."""
     text = read_text(path)
     if text is None:
@@ -228,7 +297,9 @@ def _make_folder(place: Path, mode: int, user: str = "") -> None:
         _give(user, place)
 
 
-def _write(path: Path, text: str, mode: int = 0o600, user: str = "") -> None:
+def _write(
+    path: Path, text: str, mode: int = 0o600, *, user: str = "", durable: bool = False
+) -> None:
     """Write a file that appears as a whole; safe in a folder of somebody else's."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
     with contextlib.suppress(FileNotFoundError):
@@ -236,12 +307,33 @@ def _write(path: Path, text: str, mode: int = 0o600, user: str = "") -> None:
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     with open(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
-        file.flush()
-        os.fsync(descriptor)
+        if durable:
+            file.flush()
+            os.fsync(descriptor)
         os.fchmod(descriptor, mode)
         if user:
             _give(user, descriptor)
     os.rename(new, path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_file_system(folder: Path) -> None:
+    """Wait until all that was written below is on the disk; one journal commit for thousands."""
+    library = ctypes.CDLL(None, use_errno=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if library.syncfs(descriptor):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+    finally:
+        os.close(descriptor)
 
 
 def _give(user: str, what: int | Path) -> None:

@@ -1,8 +1,8 @@
 """Submitting to a batch system: each mark once, whoever is killed in between.
 
-``submission.json`` is written before the system hears of a job and its id after. Where only the
-first is there, one listing tells by the tag whether the job exists. Specs that agree in all but
-their command become arrays.
+``submission.json`` is on the disk before the system hears of a job; its id is written after, and
+need not survive a power cut. Where only the first is there, one listing tells by the tag whether
+the job exists. Specs that agree in all but their command become arrays.
 
 **Batch ids** are ``NATIVE/MARK``: the system's own id, and the mark that it has to belong to.
 """
@@ -65,9 +65,15 @@ class Submitting(BatchSystem):
         """As the contract says; asks the system only for marks whose submission was cut short."""
         found: dict[str, str] = {}
         cut_short: dict[str, Submission] = {}
+        arrays: dict[str, str | None] = {}
         for mark in marks:
             native_id = self._records.native_id(mark)
             submission = None if native_id else self._records.submission(mark)
+            if submission is not None and submission.index is not None:
+                if submission.tag not in arrays:
+                    arrays[submission.tag] = self._records.array_id(submission.tag)
+                if array := arrays[submission.tag]:
+                    native_id = self.element_id(array, submission.index)
             if native_id:
                 found[mark] = f"{native_id}/{mark}"
             elif (started := self._native_id("", mark)) and submission is not None:
@@ -112,9 +118,11 @@ class Submitting(BatchSystem):
                 submission = Submission(tag=tag, index=index if is_array else None, run_as=run_as)
                 content = witness.runner_spec(spec, self.settings)
                 self._records.prepare(spec.mark, submission, content)
+            marks = [spec.mark for spec in specs]
             if is_array:
-                self._records.prepare_array(tag, [spec.mark for spec in specs], run_as)
+                self._records.prepare_array(tag, marks, run_as)
             request = self._request(specs, tag)
+            self._records.make_durable(marks, tag if is_array else None)
             answer = self.run(
                 self.submit_arguments(request), user=run_as, keep=self._records.lock_descriptors
             )
@@ -123,8 +131,9 @@ class Submitting(BatchSystem):
             return self._not_taken(specs, error)
         if not is_array:
             return {tag: self._known(tag, native_id)}
+        self._records.set_array_id(tag, native_id)
         return {
-            spec.mark: self._known(spec.mark, self.element_id(native_id, index))
+            spec.mark: f"{self.element_id(native_id, index)}/{spec.mark}"
             for index, spec in enumerate(specs, start=1)
         }
 
