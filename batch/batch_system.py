@@ -96,6 +96,8 @@ class BatchSystem(BatchEngine):
     """Between an array's native id and the number of an element."""
     actions: ClassVar[Mapping[str, tuple[str, ...]]]
     """The commands of cancel, hold, release, suspend, resume, requeue, before the native id."""
+    together: ClassVar[frozenset[str]] = frozenset()
+    """Those of cancel, hold and release whose commands take any number of ids."""
     guard: ClassVar[str] = ""
     """The program of ``batch.job`` above the runner, where all of a job is killed at once."""
     operator_actions: ClassVar[frozenset[str]] = frozenset({"suspend", "resume"})
@@ -118,6 +120,7 @@ class BatchSystem(BatchEngine):
             folder=self.settings.command_folder,
             environment=self.settings.environment,
             timeout_seconds=self.settings.timeout_seconds,
+            engine=self.name,
         )
 
     @abstractmethod
@@ -185,6 +188,10 @@ class BatchSystem(BatchEngine):
     def action_arguments(self, action: str, native_id: str) -> list[str]:
         """The command of an action; see ``actions``."""
         return [*self.actions[action], native_id]
+
+    def arguments_for_many(self, action: str, native_ids: Sequence[str]) -> list[str]:
+        """The command of an action on several jobs; only for actions in ``together``."""
+        return [*self.actions[action], *native_ids]
 
     def run(self, arguments: Sequence[str], *, user: str = "", keep: Sequence[int] = ()) -> Answer:
         """Run one of the system's commands; arguments and errors as of ``Commands.run``."""

@@ -15,7 +15,7 @@ leave nothing. If neither knows, the job is absent from ``status``: absence is n
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,22 @@ from typing import Any
 from batch import witness
 from batch.batch_system import ListedJob, Request
 from batch.command import CommandFailedError
-from batch.engine import Capability, EngineState, JobStatus
+from batch.engine import Capability, EngineState, JobStatus, each
 from batch.submitting import Submitting
-from ijp.errors import BadRequestError, ConflictError, NotFoundError
+from ijp.errors import BadRequestError, ConflictError, EngineError, NotFoundError, PortalError
 
 __all__ = ["CommandEngine", "ListedJob", "Request"]
 
+_IDS_AT_ONCE = 500
+"""Of about 20 characters each: far below what a command line can have."""
+_CHANGES = {
+    "hold": (EngineState.QUEUED, EngineState.HELD),
+    "release": (EngineState.HELD, EngineState.QUEUED),
+    "suspend": (EngineState.RUNNING, EngineState.SUSPENDED),
+    "resume": (EngineState.SUSPENDED, EngineState.RUNNING),
+    "requeue": (EngineState.RUNNING, EngineState.QUEUED),
+}
+_WAITING = {EngineState.QUEUED, EngineState.HELD}
 _ACTIVE = {EngineState.QUEUED, EngineState.HELD, EngineState.RUNNING, EngineState.SUSPENDED}
 
 
@@ -76,6 +86,15 @@ class CommandEngine(Submitting):
             if self._status_of(batch_id)[1].state is not EngineState.ENDED:
                 raise
 
+    def cancel_many(self, batch_ids: Sequence[str]) -> list[PortalError | None]:
+        return self._act_on_many("cancel", self.cancel, batch_ids)
+
+    def hold_many(self, batch_ids: Sequence[str]) -> list[PortalError | None]:
+        return self._act_on_many("hold", self.hold, batch_ids)
+
+    def release_many(self, batch_ids: Sequence[str]) -> list[PortalError | None]:
+        return self._act_on_many("release", self.release, batch_ids)
+
     def forget(self, batch_id: str) -> None:
         mark = batch_id.rpartition("/")[2]
         if not self._records.exists(mark):
@@ -87,22 +106,19 @@ class CommandEngine(Submitting):
         self._without_end.pop(mark, None)
 
     def hold(self, batch_id: str) -> None:
-        self._change("hold", Capability.HOLD, batch_id, EngineState.QUEUED, EngineState.HELD)
+        self._change("hold", Capability.HOLD, batch_id)
 
     def release(self, batch_id: str) -> None:
-        self._change("release", Capability.RELEASE, batch_id, EngineState.HELD, EngineState.QUEUED)
+        self._change("release", Capability.RELEASE, batch_id)
 
     def suspend(self, batch_id: str) -> None:
-        before, after = EngineState.RUNNING, EngineState.SUSPENDED
-        self._change("suspend", Capability.SUSPEND, batch_id, before, after)
+        self._change("suspend", Capability.SUSPEND, batch_id)
 
     def resume(self, batch_id: str) -> None:
-        before, after = EngineState.SUSPENDED, EngineState.RUNNING
-        self._change("resume", Capability.SUSPEND, batch_id, before, after)
+        self._change("resume", Capability.SUSPEND, batch_id)
 
     def requeue(self, batch_id: str) -> None:
-        before, after = EngineState.RUNNING, EngineState.QUEUED
-        self._change("requeue", Capability.REQUEUE, batch_id, before, after)
+        self._change("requeue", Capability.REQUEUE, batch_id)
 
     def alter(self, batch_id: str, changes: Mapping[str, Any]) -> None:
         if Capability.ALTER not in self.capabilities:
@@ -119,8 +135,10 @@ class CommandEngine(Submitting):
 
     def _judge(self, mark: str, told: JobStatus | None) -> JobStatus | None:
         """What is known of a job, from the system's word and what the runner left."""
-        start, end = self._records.start(mark), self._records.end(mark)
-        cancelled = self._records.is_cancelled(mark)
+        end = self._records.end(mark)
+        if end is None and told is not None and told.state in _WAITING:
+            return told
+        start, cancelled = self._records.start(mark), self._records.is_cancelled(mark)
         is_settled = witness.settles(end) and not cancelled
         if told is not None and told.state in _ACTIVE and not is_settled:
             return witness.running(told, start)
@@ -158,20 +176,17 @@ class CommandEngine(Submitting):
     def _status_of(self, batch_id: str) -> tuple[str, JobStatus]:
         status = self.status([batch_id]).get(batch_id)
         if status is None:
-            raise NotFoundError(f"the batch engine {self.name!r} knows no job {batch_id!r}")
+            raise self._no_such(batch_id)
         return batch_id.rpartition("/")[2], status
 
-    def _change(
-        self,
-        action: str,
-        capability: Capability,
-        batch_id: str,
-        before: EngineState,
-        after: EngineState,
-    ) -> None:
+    def _no_such(self, batch_id: str) -> NotFoundError:
+        return NotFoundError(f"the batch engine {self.name!r} knows no job {batch_id!r}")
+
+    def _change(self, action: str, capability: Capability, batch_id: str) -> None:
         if capability not in self.capabilities:
             raise self._cannot(capability)
         mark, status = self._status_of(batch_id)
+        before, after = _CHANGES[action]
         if status.state is after:
             return
         if status.state is not before:
@@ -179,5 +194,83 @@ class CommandEngine(Submitting):
         self._act(action, batch_id, mark)
 
     def _act(self, action: str, batch_id: str, mark: str) -> None:
-        user = "" if action in self.operator_actions else self._run_as(mark)
+        user = self._user_for(action, mark)
         self.run(self.action_arguments(action, self._native_id(batch_id, mark)), user=user)
+
+    def _user_for(self, action: str, mark: str) -> str:
+        return "" if action in self.operator_actions else self._run_as(mark)
+
+    def _act_on_many(
+        self, action: str, on_one: Callable[[str], None], batch_ids: Sequence[str]
+    ) -> list[PortalError | None]:
+        """One look for all, then one command for many; gives what went wrong with each."""
+        if action not in self.together or len(batch_ids) < 2:
+            return each(on_one, batch_ids)
+        wanted = list(dict.fromkeys(batch_ids))
+        try:
+            answers = self._settled(action, wanted)
+        except EngineError as error:
+            return [error] * len(batch_ids)
+        left = [one for one in wanted if one not in answers]
+        alone = [one for one in left if self._goes_alone(action, one)]
+        answers.update(zip(alone, each(on_one, alone), strict=True))
+        of_users: dict[str, list[str]] = {}
+        for batch_id in left:
+            if batch_id not in answers:
+                mark = batch_id.rpartition("/")[2]
+                of_users.setdefault(self._user_for(action, mark), []).append(batch_id)
+        for user, theirs in of_users.items():
+            for start in range(0, len(theirs), _IDS_AT_ONCE):
+                answers |= self._tell(action, theirs[start : start + _IDS_AT_ONCE], user)
+        return [answers[one] for one in batch_ids]
+
+    def _settled(self, action: str, batch_ids: Sequence[str]) -> dict[str, PortalError | None]:
+        """Of these jobs those that need no command; with the error where none could help."""
+        statuses = self.status(batch_ids)
+        answers: dict[str, PortalError | None] = {}
+        for batch_id in batch_ids:
+            status = statuses.get(batch_id)
+            if status is None:
+                answers[batch_id] = self._no_such(batch_id)
+            elif action == "cancel":
+                if status.state is EngineState.ENDED:
+                    answers[batch_id] = None
+            elif status.state is _CHANGES[action][1]:
+                answers[batch_id] = None
+            elif status.state is not (before := _CHANGES[action][0]):
+                wrong = f"job {batch_id} is {status.state.value}, not {before.value}"
+                answers[batch_id] = ConflictError(wrong)
+        return answers
+
+    def _tell(
+        self, action: str, batch_ids: Sequence[str], user: str
+    ) -> dict[str, PortalError | None]:
+        """One command for all; if it fails, again without those that needed none, or by halves."""
+        marks = [one.rpartition("/")[2] for one in batch_ids]
+        native = [self._native_id(*one) for one in zip(batch_ids, marks, strict=True)]
+        try:
+            if action == "cancel":
+                for mark in marks:
+                    self._records.set_cancelled(mark)
+            self.run(self.arguments_for_many(action, native), user=user)
+            return dict.fromkeys(batch_ids)
+        except (CommandFailedError, NotFoundError) as error:
+            failure: PortalError = error
+        except PortalError as error:
+            return dict.fromkeys(batch_ids, error)
+        try:
+            answers = self._settled(action, batch_ids)
+        except EngineError as error:
+            return dict.fromkeys(batch_ids, error)
+        left = [one for one in batch_ids if one not in answers]
+        if len(left) == len(batch_ids) == 1:
+            return {left[0]: failure}
+        half = len(left) // 2 if len(left) == len(batch_ids) else len(left)
+        for part in (left[:half], left[half:]):
+            if part:
+                answers |= self._tell(action, part, user)
+        return answers
+
+    def _goes_alone(self, action: str, batch_id: str) -> bool:
+        """Whether there is more to do about this job than the command itself."""
+        return False

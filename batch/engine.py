@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -107,6 +107,9 @@ class JobSpec:
             has seen to it that the account can use the folder and make the outputs.
         family: From whose pool of Unix accounts the job gets one, where the engine has pools; "" is
             the default family.
+        report: The job's file, with which its start and end are reported to the portal at once
+            (``batch.job.report``), where the engine does not notice them by itself; None: they
+            are not.
         options: Options for the batch system as its manual has them, each as one text such as
             "--qos=high" or "-P neutrons". Engines take only those that their settings allow.
     """
@@ -124,6 +127,7 @@ class JobSpec:
     after: tuple[Dependency, ...] = ()
     run_as: str = ""
     family: str = ""
+    report: Path | None = None
     options: tuple[str, ...] = ()
 
 
@@ -254,6 +258,14 @@ class BatchEngine(ABC):
             NotFoundError: The engine does not know this job.
         """
 
+    def cancel_many(self, batch_ids: Sequence[str]) -> list[PortalError | None]:
+        """Have jobs end, each as ``cancel`` does; what goes wrong with one stops no other.
+
+        Returns:
+            For each, in order, None or (not raised) the error of that job.
+        """
+        return each(self.cancel, batch_ids)
+
     @abstractmethod
     def forget(self, batch_id: str) -> None:
         """Drop the records of a job that has ended; nothing to do if there are none.
@@ -281,6 +293,14 @@ class BatchEngine(ABC):
             ConflictError: It is neither held nor queued.
         """
         raise self._cannot(Capability.RELEASE)
+
+    def hold_many(self, batch_ids: Sequence[str]) -> list[PortalError | None]:
+        """Keep queued jobs from starting, each as ``hold`` does; answers as ``cancel_many``."""
+        return each(self.hold, batch_ids)
+
+    def release_many(self, batch_ids: Sequence[str]) -> list[PortalError | None]:
+        """Let held jobs start, each as ``release`` does; answers as ``cancel_many``."""
+        return each(self.release, batch_ids)
 
     def suspend(self, batch_id: str) -> None:
         """Stop a running job where it is; it keeps its memory.
@@ -347,3 +367,16 @@ class BatchEngine(ABC):
 
     def _cannot(self, capability: Capability) -> NotImplementedHereError:
         return NotImplementedHereError(f"the batch engine {self.name!r} cannot {capability.value}")
+
+
+def each(act: Callable[[str], None], batch_ids: Sequence[str]) -> list[PortalError | None]:
+    """Do it to one after the other; gives what went wrong with each."""
+    answers: list[PortalError | None] = []
+    for batch_id in batch_ids:
+        try:
+            act(batch_id)
+        except PortalError as error:
+            answers.append(error)
+        else:
+            answers.append(None)
+    return answers

@@ -35,6 +35,7 @@ def runner_spec(spec: JobSpec, settings: CommandSettings) -> dict[str, Any]:
         "lease_variable": settings.lease_variable,
         "busy_exit_code": settings.busy_exit_code,
         "family": spec.family,
+        "report": str(spec.report) if spec.report else "",
         "limits": {
             "memory_bytes": limits.memory_mib and limits.memory_mib * _MIB,
             "wall_seconds": limits.wall_seconds,

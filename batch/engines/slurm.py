@@ -67,6 +67,7 @@ class SlurmEngine(CommandEngine):
         "resume": ("scontrol", "resume"),
         "requeue": ("scontrol", "requeue"),
     }
+    together: ClassVar[frozenset[str]] = frozenset({"cancel", "hold", "release"})
     alterable: ClassVar[frozenset[str]] = frozenset(
         {"wall_seconds", "memory_mib", "queue", "account", "features"}
     )
@@ -126,6 +127,11 @@ class SlurmEngine(CommandEngine):
         if left and self.settings.own["accounting"]:
             found |= self._accounted(left)
         return found
+
+    def arguments_for_many(self, action: str, native_ids: Sequence[str]) -> list[str]:
+        if action == "cancel":
+            return [*self.actions[action], *native_ids]
+        return [*self.actions[action], ",".join(native_ids)]
 
     def alter_arguments(self, native_id: str, changes: Mapping[str, Any]) -> list[str]:
         texts = {

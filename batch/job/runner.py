@@ -24,6 +24,7 @@ import resource
 import signal
 import time
 
+from batch.job.report import ENDED, STARTED, Reporter
 from batch.local import watch
 from batch.local.launch import NoAccountError, Program, become_subreaper
 from batch.local.outcome import Outcome
@@ -51,6 +52,7 @@ _IGNORED = (signal.SIGHUP, signal.SIGUSR1)
 
 _TOLD_SECONDS = 0.03
 _BUSY_SECONDS = 1.0
+_REPORT_SECONDS = 3.0
 _told_to_stop = False
 
 
@@ -100,7 +102,13 @@ def _run_once(
     except EndedBeforeError as before:
         return before.exit_code
     start_file = os.path.join(run_folder, "start.json")
-    outcome = _run(spec, lease, lambda outputs: _write(start_file, start | {"outputs": outputs}))
+    reporter = Reporter(spec.get("report", ""))
+
+    def begun(outputs: "list[list[int] | None]") -> None:
+        _write(start_file, start | {"outputs": outputs})
+        reporter.tell(STARTED)
+
+    outcome = _run(spec, lease, begun)
     if not outcome.reason:
         # Whoever ends a job tells all its processes, the program perhaps before this one.
         time.sleep(_TOLD_SECONDS)
@@ -113,6 +121,7 @@ def _run_once(
         **vars(outcome),
     }
     _write(os.path.join(run_folder, "end.json"), end)
+    reporter.tell(ENDED, wait_seconds=_REPORT_SECONDS)
     return _exit_code(outcome)
 
 

@@ -27,6 +27,10 @@ class Listener:
         self._descriptor = os.open(hidden, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         os.rename(hidden, self._path)
 
+    def fileno(self) -> int:
+        """For waiting with select: it can be read when there was a change."""
+        return self._descriptor
+
     def wait(self, timeout_seconds: float) -> bool:
         """Wait for a change; False when there was none in this time."""
         ready, _, _ = select.select([self._descriptor], [], [], max(timeout_seconds, 0))

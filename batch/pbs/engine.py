@@ -57,6 +57,7 @@ class PbsEngine(CommandEngine):
         "resume": ("qsig", "-s", "resume"),
         "requeue": ("qrerun",),
     }
+    together: ClassVar[frozenset[str]] = frozenset({"cancel", "hold"})
     guard: ClassVar[str] = "guard.py"
     operator_actions: ClassVar[frozenset[str]] = frozenset({"suspend", "resume", "requeue"})
     alterable: ClassVar[frozenset[str]] = frozenset({"wall_seconds", "cpu_seconds", "memory_mib"})
@@ -129,16 +130,22 @@ class PbsEngine(CommandEngine):
             if arguments[0] == "qsub" and code in self.final_codes:
                 told = f"{self.name} refuses it, as for {self.final_codes[code]}: {said}"
                 raise BadRequestError(told) from error
-            if arguments[0] in _CHANGES and code == UNKNOWN_JOB:
+            if len(_operands(arguments)) == 1 and code == UNKNOWN_JOB:
                 told = f"{arguments[0]}: there is no job {arguments[-1]!r}"
                 raise NotFoundError(f"the batch engine {self.name!r}: {told}") from error
             raise
         except EngineError:
             if arguments[0] in _CHANGES:
                 self.listing()
-                if _is_done(self._jobs.get(arguments[-1]), arguments):
+                jobs = [self._jobs.get(one) for one in _operands(arguments)]
+                if all(_is_done(job, arguments) for job in jobs):
                     return Answer(" ".join(arguments), 0, "", "")
             raise
+
+    def _goes_alone(self, action: str, batch_id: str) -> bool:
+        """Those for whose success others wait; the look before has brought them up to date."""
+        job = self._jobs.get(self._native_id(batch_id, batch_id.rpartition("/")[2]))
+        return action == "cancel" and job is not None and bool(_waiting_for_success(job))
 
     def _act(self, action: str, batch_id: str, mark: str) -> None:
         if action == "cancel":
@@ -240,6 +247,13 @@ class PbsEngine(CommandEngine):
     def resource_values(resources: Resources) -> dict[str, Any]:
         """The fields by name, without those that say nothing."""
         return {name: getattr(resources, name) for name in resources.asked()}
+
+
+def _operands(arguments: Sequence[str]) -> Sequence[str]:
+    """The jobs that a command is to change; none if it changes none."""
+    if arguments[0] in ("qdel", "qhold", "qrls"):
+        return arguments[1:]
+    return arguments[-1:] if arguments[0] in _CHANGES else ()
 
 
 def _waiting_for_success(job: PbsJob) -> list[str]:
