@@ -44,13 +44,15 @@ class CallingEngine(CommandEngine):
     def __init__(self, settings: Mapping[str, Any], folder: Path) -> None:
         super().__init__(settings, folder)
         python = Path(sys.executable)
+        self._call = [python.name, "-P", "-B", "-m", self.helper]
         path = f"{self.settings.command_folder}:/usr/bin:/bin"
         self._commands = Commands(
             folder=python.parent,
             environment={"PATH": path, **self.settings.environment},
             timeout_seconds=self.settings.timeout_seconds,
+            engine=self.name,
+            named_by=len(self._call) + 1,
         )
-        self._call = [python.name, "-P", "-B", "-m", self.helper]
 
     @abstractmethod
     def target(self) -> str:

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from batch import metrics
 from ijp.errors import BadRequestError, EngineError
 
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?")
@@ -60,12 +61,16 @@ class Commands:
         environment: All that they get, over a plain PATH, UTC and a locale.
         timeout_seconds: After this a command and what it started are killed.
         output_limit_bytes: A command that writes more is killed.
+        engine: Whose commands they are, for the metrics.
+        named_by: Which argument names what is done, for the metrics.
     """
 
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     timeout_seconds: float = 60.0
     output_limit_bytes: int = 512 * 1024 * 1024
+    engine: str = ""
+    named_by: int = 0
 
     def run(
         self,
@@ -98,9 +103,10 @@ class Commands:
         environment |= self.environment
         if user:
             line = [*_as_user(user), *(f"{key}={text}" for key, text in environment.items()), *line]
-        answer = self._run(line, " ".join(arguments)[:_SHOWN], environment, stdin, keep)
-        if answer.exit_code:
-            raise CommandFailedError(answer)
+        with metrics.called(self.engine, arguments[self.named_by]):
+            answer = self._run(line, " ".join(arguments)[:_SHOWN], environment, stdin, keep)
+            if answer.exit_code:
+                raise CommandFailedError(answer)
         return answer
 
     def _run(
