@@ -11,7 +11,8 @@ DEBIAN_DEMO := python3-venv
 DEBIAN_TEST := $(DEBIAN_DEMO) postgresql 'chromium-headless-shell|chromium' fonts-dejavu-core locales slapd openssl slurmctld slurmd slurm-client munge \
 	slurmdbd slurm-wlm-mysql-plugin mariadb-server-core mariadb-client-core \
 	gridengine-master gridengine-exec gridengine-client task-spooler \
-	sudo ceph-common ceph-mon ceph-osd radosgw nginx-light faketime
+	sudo ceph-common ceph-mon ceph-osd radosgw nginx-light faketime \
+	ganglia-monitor prometheus-node-exporter
 DEBIAN_BENCH := $(DEBIAN_TEST)
 
 .PHONY: demo test quick bench lint setup setup-test setup-bench clean
@@ -40,6 +41,7 @@ setup-test: $(VENV)/.installed-dev
 	@./.ci/debian $(DEBIAN_TEST)
 	@$(BIN)/python tests/peers/fetch.py
 	-@$(BIN)/python tests/peers/htcondor/packages.py
+	-@$(BIN)/python tests/peers/slurm_torque/packages.py
 
 setup-bench: $(VENV)/.installed-dev
 	@./.ci/debian $(DEBIAN_BENCH)

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from batch.command import Answer
+from batch.command import Answer, CommandFailedError
 from batch.command_engine import ListedJob, Request
 from batch.engine import Capability, JobStatus, Node
-from batch.pbs import torque_status
+from batch.pbs import slurm_commands, torque_status
 from batch.pbs.accounting import AccountingFiles, Record
 from batch.pbs.engine import PbsEngine
 from batch.pbs.job import PbsJob
@@ -38,7 +38,9 @@ class TorqueEngine(PbsEngine):
       allocation; the runner ends a job that uses too much in any case;
     * ``proxy``: submit for other accounts as a manager, with ``qsub -P``, rather than as root by
       becoming them (false);
-    * ``rerunnable``: whether Torque may start a job again, as operators ask with qrerun (true).
+    * ``rerunnable``: whether Torque may start a job again, as operators ask with qrerun (true);
+    * ``slurm_commands``: the commands are those that Slurm has under Torque's names, which can
+      submit, follow and cancel jobs only (false).
     """
 
     name: ClassVar[str] = "torque"
@@ -49,7 +51,9 @@ class TorqueEngine(PbsEngine):
         "memory_resource": "mem",
         "proxy": False,
         "rerunnable": True,
+        "slurm_commands": False,
     }
+    job_id_text: ClassVar[str] = "${PBS_JOBID:-$SLURM_JOB_ID}"
     ended_codes: ClassVar[frozenset[int]] = frozenset({170})
     final_codes: ClassVar[Mapping[int, str]] = {
         2: "an option that qsub does not take",
@@ -72,7 +76,10 @@ class TorqueEngine(PbsEngine):
             files = Path(self.settings.own["accounting_folder"])
             self._accounting = AccountingFiles(files, is_ours=self.tag_in)
             self.capabilities = self.capabilities | {Capability.ACCOUNTING}
-        self._sees_all = False
+        self._over_slurm: bool = self.settings.own["slurm_commands"]
+        if self._over_slurm:
+            self.capabilities = slurm_commands.CAPABILITIES
+        self._sees_all = self._over_slurm
 
     def submit_arguments(self, request: Request) -> list[str]:
         spec = request.spec
@@ -82,8 +89,11 @@ class TorqueEngine(PbsEngine):
         asked = {"nodes": self.nodes_text(spec.resources)}
         asked |= self.limits(self.resource_values(spec.resources))
         listed = ",".join(f"{name}={text}" for name, text in asked.items())
-        arguments = [*self.common_arguments(request), "-l", listed, "-d", "/"]
+        arguments = [*self.common_arguments(request), "-l", listed]
         arguments += ["-r", "y" if self.settings.own["rerunnable"] else "n"]
+        if self._over_slurm:
+            return slurm_commands.checked([*arguments, *request.options, str(request.script)])
+        arguments += ["-d", "/"]
         if request.size is not None:
             arguments += ["-t", f"1-{request.size}"]
         if run_as and self.settings.own["proxy"]:
@@ -110,11 +120,27 @@ class TorqueEngine(PbsEngine):
         user = "" if self.settings.own["proxy"] else user
         return super().run(arguments, user=user, keep=keep)
 
+    def read_submitted(self, answer: Answer) -> str:
+        if self._over_slurm:
+            return slurm_commands.read_submitted(answer)
+        return super().read_submitted(answer)
+
     def read_jobs(self) -> list[PbsJob]:
+        if self._over_slurm:
+            return self._read_jobs_of_slurm()
         return read_jobs(self.run(["qstat", "-t", "-f", "-x"]).stdout)
 
+    def _read_jobs_of_slurm(self) -> list[PbsJob]:
+        try:
+            return slurm_commands.read_jobs(self.run(slurm_commands.LISTING).stdout)
+        except CommandFailedError as error:
+            if slurm_commands.is_empty(error.answer):
+                return []
+            raise
+
     def status_of(self, job: PbsJob) -> JobStatus:
-        return torque_status.status(job)
+        status = torque_status.status(job)
+        return slurm_commands.without_guess(status, job) if self._over_slurm else status
 
     def ended(self, native_ids: Sequence[str]) -> dict[str, ListedJob]:
         if self._accounting is None:
