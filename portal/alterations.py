@@ -148,7 +148,7 @@ def _check_job(services: Services, row: JobRow) -> None:
     if row.state not in WAITING or row.wanted == "cancel":
         raise ConflictError(f"job {row.id} is {row.state}; only what waits can be altered")
     is_here = row.state == State.STAGING and row.attempted_at is None
-    if not is_here and Capability.ALTER not in services.engine.capabilities:
+    if not is_here and Capability.ALTER not in services.engines.of(row.engine).capabilities:
         raise NotImplementedHereError("the batch system here cannot alter jobs that it has")
 
 

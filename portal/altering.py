@@ -23,18 +23,20 @@ STARTED = "it had started, or ended, before that"
 
 
 class Altering:
-    """Does what was granted; each step can be done again."""
+    """Does what was granted for jobs of one engine; each step can be done again."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, engine_name: str | None = None) -> None:
+        """Alter jobs of an engine; of the default one if none is named."""
         self._database = services.database
-        self._engine = services.engine
+        self._engines = services.engines
+        self._is_mine = services.engines.rows_of(engine_name or services.engines.default_name)
 
     def do_granted(self) -> None:
         """All that is granted; what the engine does not answer to is left for later."""
         query = (
             select(Alteration, JobRow)
             .join(JobRow, JobRow.id == Alteration.job_id)
-            .where(Alteration.state == GRANTED)
+            .where(Alteration.state == GRANTED, self._is_mine)
             .order_by(Alteration.id)
         )
         with Session(self._database) as transaction:
@@ -51,7 +53,7 @@ class Altering:
                 self._end(made, row, FAILED, STARTED)
                 return
             try:
-                self._engine.alter(row.batch_id, _as_engines_say(made.changes))
+                self._engines.of(row.engine).alter(row.batch_id, _as_engines_say(made.changes))
             except EngineError as error:
                 log.warning("job %s: alter: %s", row.id, error.message)
                 return

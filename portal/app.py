@@ -10,12 +10,11 @@ from flask import Flask, Response, redirect, request
 from flask_wtf.csrf import CSRFProtect
 
 import portal
-from batch.engine import BatchEngine
 from ijp.catalog import CatalogClient
 from ijp.datastore import DatastoreClient
 from ijp.errors import NotAuthenticatedError
 from jobdefs.store import DefinitionStore
-from portal import blueprints, secret_files, settings, web
+from portal import blueprints, engines, secret_files, settings, web
 from portal.api import document
 from portal.dispatcher import Dispatcher
 from portal.jobs import Jobs
@@ -27,7 +26,7 @@ from portal.sessions import COOKIE, Sessions, bearer
 from portal.settings import PortalSettings
 from portal.single_sign_on import SingleSignOn
 from portal.wakeup import event_for
-from servicekit import database, logs, plugins
+from servicekit import database, logs
 from servicekit.service import Service
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -71,7 +70,7 @@ def make_services(found: PortalSettings, http: requests.Session) -> Services:
     definitions = DefinitionStore(found.facility_folder)
     keys = secret_files.read(found.secrets_folder, secret_files.SESSION_KEY)
     sessions = Sessions(found, tables, catalog, keys)
-    engine = make_engine(found)
+    batch_engines = engines.make(found)
     wake = event_for(found.database_url).set
     datastore = DatastoreClient(found.datastore_url, http)
     return Services(
@@ -80,9 +79,9 @@ def make_services(found: PortalSettings, http: requests.Session) -> Services:
         catalog=catalog,
         datastore=datastore,
         definitions=definitions,
-        engine=engine,
+        engines=batch_engines,
         sessions=sessions,
-        jobs=Jobs(found, tables, definitions, sessions, engine, wake),
+        jobs=Jobs(found, tables, definitions, sessions, batch_engines, wake),
         preparing=Preparing(tables, datastore, found),
     )
 
@@ -97,12 +96,6 @@ def _single_sign_on(app: Flask, found: PortalSettings) -> SingleSignOn | None:
         secrets_folder=found.secrets_folder,
         ca_bundle=found.ca_bundle,
     )
-
-
-def make_engine(found: PortalSettings) -> BatchEngine:
-    """The batch engine that the settings name."""
-    kind = plugins.load("ijp.batch_engines", found.engine, BatchEngine)  # type: ignore[type-abstract]
-    return kind(found.engine_settings, found.work_folder / "engine")
 
 
 def _ask_to_log_in(app: Flask) -> None:

@@ -66,7 +66,7 @@ def perform(
         NotImplementedHereError: The engine cannot.
         TooLargeError: A retry would be more jobs than the user may have; none is tried.
     """
-    require(services.engine, action)
+    require(services.engines.values(), action)
     results: list[Done] = []
     made: list[int] = []
     jobs = list(chosen.jobs)

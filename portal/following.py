@@ -16,6 +16,7 @@ from batch.engine import EngineState, JobStatus
 from ijp.errors import ConflictError, EngineError, NotFoundError, PortalError
 from portal import changes, checkpoints
 from portal.changes import Change
+from portal.engines import Engines, gone
 from portal.failure import Failure, of_status
 from portal.model import UNFINISHED, JobRow
 from portal.moments import now
@@ -44,25 +45,33 @@ _STATES = {
 
 
 class Following:
-    """Asks the engine about all users' unfinished jobs at once."""
+    """Asks one engine about all users' unfinished jobs at once."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, engine_name: str | None = None) -> None:
+        """Follow the jobs of an engine; of the default one if none is named."""
+        name = engine_name or services.engines.default_name
         self._services = services
         self._database = services.database
-        self._engine = services.engine
+        self._engine = services.engines[name]
+        self._is_mine = services.engines.rows_of(name)
+        self._silent = silence_of(services.engines, name)
         self._done_up_to = 0
 
     def follow(self) -> bool:
-        """Bring the states up to date; gives whether some job has ended."""
-        rows = self._rows()
+        """Bring the states up to date; gives whether some job has ended.
+
+        Raises:
+            EngineError: The engine does not answer; its jobs say so.
+        """
+        rows = self._without_lost(self._rows())
         if not rows:
             return False
         try:
             statuses = self._engine.status([row.batch_id or "" for row in rows])
-        except EngineError as error:
-            log.warning("the batch system does not answer: %s", error.message)
-            changes.apply(self._database, [_silent(row) for row in rows if row.reason != SILENT])
-            return False
+        except EngineError:
+            told = [_silent(row, self._silent) for row in rows if row.reason != self._silent]
+            changes.apply(self._database, told)
+            raise
         settings = self._services.settings
         delays = Delays(
             lost_after=timedelta(seconds=settings.lost_after_seconds),
@@ -79,8 +88,19 @@ class Following:
             checkpoints.reached("ended")
         return has_ended
 
-    def do_wanted(self) -> None:
+    def _without_lost(self, rows: Sequence[JobRow]) -> Sequence[JobRow]:
+        """Those whose engine is there; the others say that it is not, and end if they should."""
+        engines = self._services.engines
+        if all(map(engines.knows, rows)):
+            return rows
+        lost = [row for row in rows if not engines.knows(row)]
+        changes.apply(self._database, [one for row in lost if (one := _orphaned(row))])
+        return [row for row in rows if engines.knows(row)]
+
+    def do_wanted(self) -> bool:
         """Cancel, hold and release the next few that users asked for.
+
+        Gives whether the engine did all of it; the rest is left for later.
 
         A few at a time, so that a sweep that is cancelled does not keep other jobs from starting;
         in turn, so that one with which the engine has trouble does not keep the others waiting.
@@ -89,6 +109,7 @@ class Following:
             select(JobRow)
             .where(
                 UNFINISHED,
+                self._is_mine,
                 JobRow.wanted.is_not(None),
                 JobRow.batch_id.is_not(None),
                 JobRow.ended_at.is_(None),
@@ -100,7 +121,10 @@ class Following:
         with Session(self._database) as transaction:
             rows = transaction.scalars(query).all()
         self._done_up_to = rows[-1].id if len(rows) == WANTED_AT_ONCE else 0
-        changes.apply(self._database, [self._do(row) for row in rows])
+        known = [row for row in rows if self._services.engines.knows(row)]
+        made = [self._do(row) for row in known]
+        changes.apply(self._database, made)
+        return all(change.values for change in made)
 
     def _do(self, row: JobRow) -> Change:
         verbs = {
@@ -120,7 +144,7 @@ class Following:
 
     def _rows(self) -> Sequence[JobRow]:
         query = select(JobRow).where(
-            UNFINISHED, JobRow.batch_id.is_not(None), JobRow.ended_at.is_(None)
+            UNFINISHED, self._is_mine, JobRow.batch_id.is_not(None), JobRow.ended_at.is_(None)
         )
         with Session(self._database) as transaction:
             return transaction.scalars(query).all()
@@ -189,9 +213,24 @@ def _ended(row: JobRow, status: JobStatus, moment: datetime, grace: timedelta) -
     return Change(row.id, values | _used(status), "the program has ended", attempt=row.attempt)
 
 
-def _silent(row: JobRow) -> Change:
-    values = {"state": State.UNKNOWN, "reason": SILENT}
-    return Change(row.id, values, SILENT, attempt=row.attempt)
+def silence_of(engines: Engines, name: str) -> str:
+    """What the jobs of an engine say while it does not answer."""
+    return SILENT.replace("system", f"system {name}") if engines.are_several else SILENT
+
+
+def _silent(row: JobRow, reason: str) -> Change:
+    values = {"state": State.UNKNOWN, "reason": reason}
+    return Change(row.id, values, reason, attempt=row.attempt)
+
+
+def _orphaned(row: JobRow) -> Change | None:
+    """What becomes of a job whose engine is not configured any more; None if nothing new."""
+    reason = gone(row.engine)
+    if row.cancelled:
+        values = {"ended_at": now(), "failure": reason, "reason": ENDED, "token_ends_at": now()}
+        text = f"cancelled; {reason}, so nobody could tell it to end"
+        return Change(row.id, values | {"wanted": None}, text, attempt=row.attempt)
+    return None if row.reason == reason else _silent(row, reason)
 
 
 def _done(row: JobRow, event: str) -> Change:

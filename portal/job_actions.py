@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from batch.engine import BatchEngine, Capability
 from ijp.errors import ConflictError, NotImplementedHereError, PortalError
 from portal import audit, job_folder, submitting
+from portal.engines import Engines
 from portal.job_rows import is_over
 from portal.model import UNFINISHED, JobAttempt, JobRow
 from portal.moments import now
@@ -37,12 +38,12 @@ class Action(StrEnum):
 _NEEDED = {Action.HOLD: Capability.HOLD, Action.RELEASE: Capability.RELEASE}
 
 
-def possible(engine: BatchEngine) -> tuple[Action, ...]:
-    """The actions that make sense with this engine."""
+def possible(*engines: BatchEngine) -> tuple[Action, ...]:
+    """The actions that make sense with one of these engines."""
     return tuple(
         action
         for action in Action
-        if action not in _NEEDED or _NEEDED[action] in engine.capabilities
+        if action not in _NEEDED or any(_NEEDED[action] in one.capabilities for one in engines)
     )
 
 
@@ -65,14 +66,25 @@ class Done:
     made: int | None = None
 
 
-def require(engine: BatchEngine, action: Action) -> None:
-    """Refuse what this engine cannot do.
+def require(engines: Iterable[BatchEngine], action: Action) -> None:
+    """Refuse what none of these engines can do.
 
     Raises:
-        NotImplementedHereError: It cannot.
+        NotImplementedHereError: None can.
     """
-    if action not in possible(engine):
+    if action not in possible(*engines):
         raise NotImplementedHereError(f"the batch system here cannot {action} jobs")
+
+
+def cannot(engines: Engines, row: JobRow, action: Action) -> PortalError | None:
+    """Why a job's engine cannot do something to it; None if it can."""
+    if action not in _NEEDED:
+        return None
+    try:
+        require([engines.of(row.engine)], action)
+    except PortalError as error:
+        return error
+    return None
 
 
 def cancel(transaction: Session, user: User, rows: Sequence[JobRow]) -> None:

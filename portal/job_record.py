@@ -26,6 +26,8 @@ class JobRecord:
         failure: Why it failed, as a word; None if it has not, or nobody knows.
         current_mark: Of a later attempt; "" for the first.
         recorded: Its provenance is in the catalog, or there is none to be.
+        engine: The name of its batch engine.
+        engine_reason: Why it is that one; "" where there was no choice.
     """
 
     id: int
@@ -58,6 +60,8 @@ class JobRecord:
     failure: Failure | None = None
     current_mark: str = ""
     recorded: bool = True
+    engine: str = ""
+    engine_reason: str = ""
 
     @property
     def mark(self) -> str:

@@ -43,6 +43,7 @@ _SAME = [
     "sweep_id",
     "attempt",
     "recorded",
+    "engine_reason",
 ]
 
 
@@ -57,6 +58,7 @@ def record_of(row: JobRow, settings: PortalSettings) -> JobRecord:
         arguments=tuple(row.arguments),
         failure=of_text(row.failure_kind),
         current_mark=row.retry_mark or "",
+        engine=row.engine or settings.engine,
     )
 
 

@@ -14,17 +14,17 @@ from pathlib import Path
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from batch.engine import BatchEngine
-from ijp.errors import NotFoundError, PortalError
+from ijp.errors import NotFoundError, PortalError, ValidationFailedError
 from jobdefs.store import DefinitionStore
 from portal import job_actions, planning, retrying, submitting
+from portal.engines import Engines
 from portal.job_actions import Action, Done
 from portal.job_record import Attempt, Event, JobDetails, JobFilter, JobPage, JobRecord
 from portal.job_rows import attempt_of, filtered, number_of, record_of, row_of, whose
 from portal.model import JobAttempt, JobEvent, JobOutput, JobRead, JobRow
 from portal.planning import Preview, Request
 from portal.sessions import Sessions, User
-from portal.settings import PortalSettings
+from portal.settings import BEST, PortalSettings
 from portal.states import State
 from servicekit.database import writing
 
@@ -41,7 +41,7 @@ class Jobs:
         database: Engine,
         definitions: DefinitionStore,
         sessions: Sessions,
-        engine: BatchEngine,
+        engines: Engines,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         """Work on the tables; ``wake`` tells a dispatcher of this process that there is work."""
@@ -49,7 +49,7 @@ class Jobs:
         self._database = database
         self._definitions = definitions
         self._sessions = sessions
-        self._engine = engine
+        self._engines = engines
         self._wake = wake
 
     def wake(self) -> None:
@@ -89,12 +89,23 @@ class Jobs:
 
     def store(self, user: User, act: submitting.Act) -> list[JobRecord]:
         """Accept what is checked already; raises as ``submit``."""
+        act = replace(act, engine=self._engine_of(act))
         with Session(writing(self._database)) as transaction, transaction.begin():
             kept = self._sessions.kept
             rows = submitting.store(transaction, self._settings, kept, user, act)
             records = [self._record(row) for row in rows]
         self._wake()
         return records
+
+    def _engine_of(self, act: submitting.Act) -> str:
+        """The default engine, unless the user wants another one."""
+        if act.engine in ("", BEST):
+            return self._engines.default_name
+        if act.engine not in self._engines:
+            known = ", ".join(self._engines)
+            fault = f"there is no engine {act.engine!r} (there is: {known})"
+            raise ValidationFailedError(fault, fields={"engine": [fault]})
+        return act.engine
 
     def page(
         self, user: User, which: JobFilter, *, limit: int = 50, after: int | None = None
@@ -184,15 +195,17 @@ class Jobs:
         return self._move(user, reference, Action.RELEASE)
 
     def _move(self, user: User, reference: int | str, action: Action) -> JobRecord:
-        job_actions.require(self._engine, action)
         with Session(writing(self._database)) as transaction, transaction.begin():
             row = row_of(transaction, user, reference)
-            if error := job_actions.refusal(row, action):
+            if error := self._immovable(row, action):
                 raise error
             job_actions.move(transaction, user, [row], action)
             record = self._record(row)
         self._wake()
         return record
+
+    def _immovable(self, row: JobRow, action: Action) -> PortalError | None:
+        return job_actions.cannot(self._engines, row, action) or job_actions.refusal(row, action)
 
     def delete(self, user: User, reference: int | str) -> None:
         """Remove an ended job's record and output; datasets that it made stay.
@@ -215,7 +228,7 @@ class Jobs:
             NotImplementedHereError: The engine cannot.
             TooLargeError: Nothing is tried again, as it would be more jobs than the user may have.
         """
-        job_actions.require(self._engine, action)
+        job_actions.require(self._engines.values(), action)
         if action is Action.RETRY:
             return self.retry(user, references)
         done = []
@@ -266,7 +279,7 @@ class Jobs:
             elif action is Action.DELETE:
                 error = job_actions.undeletable(row)
             else:
-                error = None if action is Action.CANCEL else job_actions.refusal(row, action)
+                error = None if action is Action.CANCEL else self._immovable(row, action)
             if error is not None:
                 state = State(row.state) if row else None
                 found[reference] = Done(reference, row.id if row else None, state, error)

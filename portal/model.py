@@ -40,6 +40,7 @@ _FINAL = ", ".join(f"'{state}'" for state in sorted(FINAL))
 UNFINISHED = text(f"state NOT IN ({_FINAL})")
 """Of unfinished jobs; literal text, so that the partial index is found to fit."""
 UNRECORDED = text("NOT recorded")
+IS_COMPLETED = text(f"state = '{State.COMPLETED}'")
 IS_GRANTED = text("state = 'granted'")
 IS_PENDING = text("state = 'pending'")
 
@@ -149,6 +150,9 @@ class JobRow(Base):
             are recorded too.
         failure: Why an ended job has not succeeded; "" if it has.
         recorded: Its provenance is in the catalog, or there is none to be.
+        engine: The name of its batch engine; "" is the default one.
+        engine_reason: Why it is that one; "" where there was no choice.
+        input_bytes: How large its inputs were when it was submitted; None if nobody knows.
     """
 
     __tablename__ = "job"
@@ -162,6 +166,13 @@ class JobRow(Base):
         Index("ix_job_retry_mark", "retry_mark", unique=True),
         Index("ix_job_unfinished", "id", sqlite_where=UNFINISHED, postgresql_where=UNFINISHED),
         Index("ix_job_unrecorded", "id", sqlite_where=UNRECORDED, postgresql_where=UNRECORDED),
+        Index(
+            "ix_job_completed",
+            "job_type",
+            "id",
+            sqlite_where=IS_COMPLETED,
+            postgresql_where=IS_COMPLETED,
+        ),
         Index(
             "ix_job_unfinished_session",
             "catalog_session_id",
@@ -220,6 +231,9 @@ class JobRow(Base):
     attempt: Mapped[int] = mapped_column(server_default="1")
     retry_mark: Mapped[str | None] = mapped_column(String(26))
     failure_kind: Mapped[str] = mapped_column(String(20), server_default=text("''"))
+    engine: Mapped[str] = mapped_column(String(63), server_default=text("''"))
+    engine_reason: Mapped[str] = mapped_column(String(1000), server_default=text("''"))
+    input_bytes: Mapped[int | None] = mapped_column(BigInteger)
 
     @property
     def mark(self) -> str:

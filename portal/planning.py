@@ -44,6 +44,7 @@ class Request:
         investigation_id: Where results go; None: the investigation of the inputs.
         key: The same key by the same user is the same submission; None: a new one.
         name: What to call the jobs in lists; None: like the job type.
+        engine: The batch engine that they must go to; None: whichever is best.
     """
 
     job_type: str
@@ -56,6 +57,7 @@ class Request:
     investigation_id: int | None = None
     key: str | None = None
     name: str | None = None
+    engine: str | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from batch.engine import BatchEngine
 from ijp.catalog import CatalogClient
 from ijp.datastore import DatastoreClient
 from jobdefs.store import DefinitionStore
+from portal.engines import Engines
 from portal.settings import PortalSettings
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Services:
 
     Attributes:
         catalog: Before log-in; a user's own calls go through ``current_user().catalog``.
-        engine: For what it can (``capabilities``, ``nodes``); jobs are started by the
+        engines: For what they can (``capabilities``, ``nodes``); jobs are started by the
             dispatcher only.
     """
 
@@ -35,10 +36,15 @@ class Services:
     catalog: CatalogClient
     datastore: DatastoreClient
     definitions: DefinitionStore
-    engine: BatchEngine
+    engines: Engines
     sessions: Sessions
     jobs: Jobs
     preparing: Preparing
+
+    @property
+    def engine(self) -> BatchEngine:
+        """The default engine."""
+        return self.engines.default
 
 
 def services() -> Services:

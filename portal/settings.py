@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from marshmallow import Schema, fields, validate
+from marshmallow import RAISE, Schema, fields, post_load, validate
 
 from portal.single_sign_on import SingleSignOnSchema, SingleSignOnSettings
 from servicekit import settings as reading
 from servicekit.client_address import Network, Networks
 from servicekit.embedded import SUFFIX
+from servicekit.settings import SettingsError
+
+BEST = "best"
+"""Instead of an engine's name: whichever is best."""
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """A batch engine.
+
+    Attributes:
+        kind: The name of the plug-in, such as ``slurm``.
+        settings: Its own table.
+        poll_interval_seconds: None: as for the portal.
+        near: How the locations of datafiles begin that lie close to its nodes.
+    """
+
+    kind: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    poll_interval_seconds: float | None = None
+    near: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -27,6 +49,8 @@ class PortalSettings:
         job_environment: Variables that every job gets, over those that the portal sets.
         admins: Users who may see and cancel everybody's jobs.
         service_user: The portal's own account at the catalog, ``authenticator/name``.
+        engine: The kind of the default engine, which is also its name.
+        engines: More engines by name.
         jobs_per_user: How many unfinished jobs one user may have.
         retry_memory_mib: The most memory that a retry asks for by itself.
         retry_wall_minutes: The most time that a retry asks for by itself.
@@ -48,6 +72,8 @@ class PortalSettings:
     secrets_folder: Path
     engine: str
     engine_settings: Mapping[str, Any] = field(default_factory=dict)
+    engine_near: tuple[str, ...] = ()
+    engines: Mapping[str, EngineSettings] = field(default_factory=dict)
     job_environment: Mapping[str, str] = field(default_factory=dict)
     service_user: str = "simple/ijp"
     admins: tuple[str, ...] = ("simple/root",)
@@ -74,12 +100,38 @@ class PortalSettings:
         """Where a job type's executable is looked for when its path is relative."""
         return self.facility_folder / "bin"
 
+    @property
+    def all_engines(self) -> dict[str, EngineSettings]:
+        """The engines by name, the default one first."""
+        default = EngineSettings(self.engine, self.engine_settings, near=self.engine_near)
+        return {self.engine: default, **self.engines}
+
     def for_others(self, url: str) -> str:
         """A service's address for others: inside this process it is below the public one."""
         parts = urlsplit(url)
         if (parts.hostname or "").endswith(SUFFIX):
             return self.public_url.rstrip("/") + parts.path
         return url
+
+
+class EngineSettingsSchema(Schema):
+    """The keys of ``[portal.engines.NAME]``."""
+
+    class Meta:
+        """Unknown keys are faults."""
+
+        unknown = RAISE
+
+    kind = fields.String(required=True, validate=validate.Length(min=1))
+    settings = fields.Dict(keys=fields.String(), load_default=dict)
+    poll_interval_seconds = fields.Float(
+        load_default=None, allow_none=True, validate=validate.Range(min=0.05)
+    )
+    near = fields.List(fields.String(validate=validate.Length(min=1)), load_default=list)
+
+    @post_load
+    def _made(self, data: dict[str, Any], **_: Any) -> EngineSettings:
+        return EngineSettings(**{**data, "near": tuple(data["near"])})
 
 
 class PortalSettingsSchema(Schema):
@@ -95,6 +147,10 @@ class PortalSettingsSchema(Schema):
     secrets_folder = fields.String(load_default="secrets")
     engine = fields.String(load_default="local")
     engine_settings = fields.Dict(keys=fields.String(), load_default=dict)
+    engine_near = fields.List(fields.String(validate=validate.Length(min=1)), load_default=list)
+    engines = fields.Dict(
+        keys=fields.String(), values=fields.Nested(EngineSettingsSchema), load_default=dict
+    )
     job_environment = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
     service_user = fields.String(
         load_default="simple/ijp", validate=validate.Regexp(r"[^/]+/.+", error="write auth/name")
@@ -114,7 +170,9 @@ class PortalSettingsSchema(Schema):
     single_sign_on = fields.Nested(SingleSignOnSchema, load_default=None)
 
 
+_ENGINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _FOLDERS = ("facility_folder", "work_folder", "secrets_folder")
+_LISTS = ("admins", "trusted_proxies", "engine_near")
 
 
 def read(path: Path) -> PortalSettings:
@@ -127,5 +185,15 @@ def read(path: Path) -> PortalSettings:
     folders: dict[str, Any] = {
         name: (found.base_folder / getattr(found, name)).resolve() for name in _FOLDERS
     }
-    proxies = tuple(found.trusted_proxies)
-    return replace(found, admins=tuple(found.admins), trusted_proxies=proxies, **folders)
+    _check_names(path, found)
+    lists: dict[str, Any] = {name: tuple(getattr(found, name)) for name in _LISTS}
+    return replace(found, **lists, **folders)
+
+
+def _check_names(path: Path, found: PortalSettings) -> None:
+    for name in found.engines:
+        where = f"{path}: [portal.engines.{name}]"
+        if not _ENGINE_NAME.fullmatch(name) or name == BEST:
+            raise SettingsError(f"{where} no engine can be called {name!r}: use letters, digits, -")
+        if name == found.engine:
+            raise SettingsError(f"{where} is the name of the default engine; choose another")

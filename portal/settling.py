@@ -41,11 +41,17 @@ class Settling:
         self._database = services.database
         self._record = record
 
-    def due(self, most: int = 100) -> Sequence[int]:
-        """Ids of jobs that have ended and are not settled, those first that ended first."""
+    def due(self, engine_name: str | None = None, most: int = 100) -> Sequence[int]:
+        """Ids of jobs that have ended and are not settled, those first that ended first.
+
+        Args:
+            engine_name: Those of this engine; None: of the default one.
+        """
+        engines = self._services.engines
         query = (
             select(JobRow.id)
             .where(UNFINISHED, JobRow.ended_at.is_not(None))
+            .where(engines.rows_of(engine_name or engines.default_name))
             .where(or_(JobRow.next_try_at.is_(None), JobRow.next_try_at <= now()))
             .order_by(JobRow.ended_at, JobRow.id)
             .limit(most)
@@ -175,7 +181,7 @@ class Settling:
         job_folder.tidy(job_folder.of(self._services.settings.work_folder, row.mark))
         try:
             if row.batch_id is not None:
-                self._services.engine.forget(row.batch_id)
+                self._services.engines.of(row.engine).forget(row.batch_id)
         except PortalError as error:
             log.warning("job %s stays in the batch system's records: %s", row.id, error.message)
 

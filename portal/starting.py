@@ -26,6 +26,7 @@ from batch.resources import Resources
 from ijp.errors import BadRequestError, EngineError, PortalError
 from portal import changes, checkpoints, job_folder, planning, tokens
 from portal.changes import Change
+from portal.engines import gone
 from portal.failure import Failure
 from portal.model import UNFINISHED, JobRow, Submission
 from portal.moments import now
@@ -48,18 +49,21 @@ _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 class Starting:
-    """Takes up jobs that are Staging."""
+    """Takes up jobs that are Staging, those of one engine."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, engine_name: str | None = None) -> None:
+        """Take up jobs of an engine; of the default one if none is named."""
+        name = engine_name or services.engines.default_name
         self._services = services
         self._settings = services.settings
         self._database = services.database
-        self._engine = services.engine
+        self._engine = services.engines[name]
+        self._is_mine = services.engines.rows_of(name)
         self._recalling = Recalling(services)
 
     def start_some(self) -> int:
         """Submit the next few jobs, users taking turns; gives how many there were."""
-        rows = self._chosen()
+        rows = self._with_engine(self._chosen())
         if not rows:
             return 0
         checkpoints.reached("chosen")
@@ -78,6 +82,28 @@ class Starting:
         self._submit([row for row in new if row.id not in given_up])
         return len(rows)
 
+    def _with_engine(self, rows: Sequence[JobRow]) -> Sequence[JobRow]:
+        """Those whose engine is there; of the others, what no engine has goes to this one."""
+        engines = self._services.engines
+        lost = [row for row in rows if not engines.knows(row)]
+        if not lost:
+            return rows
+        made = []
+        for row in lost:
+            why = gone(row.engine)
+            if row.cancelled:
+                made.append(_never_started(row))
+            elif row.attempted_at is None:
+                values = {"engine": engines.default_name, "engine_reason": why}
+                text = f"goes to {engines.default_name}: {why}"
+                made.append(Change(row.id, values, text, (State.STAGING,), attempt=row.attempt))
+            else:
+                # that engine may have it
+                text = f"it may or may not have been started: {why}"
+                made.append(_refused(row, text))
+        changes.apply(self._database, made)
+        return [row for row in rows if engines.knows(row)]
+
     def _given_up(self, row: JobRow) -> Change | None:
         """The end of a job that the engine does not have and that is not to be tried again."""
         if row.cancelled:
@@ -91,6 +117,7 @@ class Starting:
         """The next jobs of each user in turn, with the sweeps they are of; large sweeps last."""
         is_due = and_(
             UNFINISHED,
+            self._is_mine,
             JobRow.state == State.STAGING.value,
             or_(JobRow.next_try_at.is_(None), JobRow.next_try_at <= now()),
         )

@@ -46,6 +46,8 @@ class Act:
     Attributes:
         content: What tells it apart from another under the same key.
         name: Of the sweep, and of each job that has no name of its own.
+        engine: The batch engine of the jobs; what the user wants, until it is decided.
+        engine_reason: Why it is that one.
     """
 
     key: str
@@ -53,6 +55,8 @@ class Act:
     job_type: JobType
     name: str
     elements: Sequence[Element]
+    engine: str = ""
+    engine_reason: str = ""
 
 
 def act_of(plan: Plan, key: str) -> Act:
@@ -72,6 +76,7 @@ def act_of(plan: Plan, key: str) -> Act:
             )
             for inputs in plan.inputs
         ],
+        engine=plan.request.engine or "",
     )
 
 
@@ -149,6 +154,7 @@ def content_hash(request: Request) -> str:
         request.arguments,
         request.one_job,
         request.investigation_id,
+        *([request.engine] if request.engine else []),
     ]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
@@ -228,6 +234,8 @@ def _common(act: Act, user: User, submission_id: int, session_id: int) -> dict[s
         "state": State.STAGING,
         "reason": WAITING,
         "submitted_at": now(),
+        "engine": act.engine,
+        "engine_reason": act.engine_reason,
     }
 
 

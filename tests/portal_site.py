@@ -261,16 +261,17 @@ def with_own_facility(folder: Path) -> Path:
 
 def _end_jobs(portal: Portal) -> None:
     """End the jobs of this portal, and only these: those whose folder is in its work folder."""
-    engine = portal.services.engine
+    engines = portal.services.engines
     marks = [path.name for path in (portal.folder / "work" / "jobs").glob("*/*")]
-    for batch_id in engine.find(marks).values():
-        engine.cancel(batch_id)
+    for engine in engines.values():
+        for batch_id in engine.find(marks).values():
+            engine.cancel(batch_id)
     until = time.monotonic() + 10
     while any(supervised(portal.folder)) and time.monotonic() < until:
         time.sleep(0.05)
     for process in supervised(portal.folder):
         os.kill(process, signal.SIGKILL)
-    engine.close()
+    engines.close()
 
 
 def supervised(folder: Path) -> Iterator[int]:

@@ -108,6 +108,10 @@ class SubmitIn(WireSchema):
         metadata={"description": "the same key again gives the same jobs"},
     )
     name = fields.String(validate=validate.Length(1, 255))
+    engine = fields.String(
+        validate=validate.Length(1, 63),
+        metadata={"description": "the batch engine; best, or none, leaves it to the portal"},
+    )
 
     @post_load
     def _request(self, data: Mapping[str, Any], **_: Any) -> Request:
@@ -185,6 +189,8 @@ class JobOut(WireSchema):
     )
     attempt = fields.Integer(metadata={"description": "which try this is, from 1"})
     sweep_id = fields.Integer(allow_none=True)
+    engine = fields.String(metadata={"description": "the batch engine that it is with"})
+    engine_reason = fields.String(metadata={"description": "why that one; empty without a choice"})
     resources = fields.Dict(metadata={"description": "what it asked for"})
     progress = fields.Float(allow_none=True)
     progress_message = fields.String()

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 from flask import Blueprint, Response, flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from batch.engine import Capability
+from batch.engine import BatchEngine, Capability
 from ijp import datastore
 from ijp.errors import BadRequestError, NotFoundError, NotImplementedHereError
 from portal import bulk, data_places, output, sweeps
@@ -77,7 +77,7 @@ def _list(user: User) -> dict[str, Any]:
     return {
         "entries": page.entries,
         "inputs": inputs_of(found.database, user.catalog, page.jobs),
-        "actions": possible(found.engine),
+        "actions": possible(*found.engines.values()),
         "life_of": life_of,
         "repeat_address": repeat_address,
         "chosen": chosen,
@@ -189,7 +189,8 @@ def _job(user: User, details: JobDetails) -> dict[str, Any]:
         "job": job,
         "details": details,
         "life": life_of(job),
-        "actions": possible(services().engine),
+        "actions": possible(*_engine_of(job)),
+        "engine_words": _engine_words(job),
         "can_alter": _can_alter(job),
         "job_type": definitions.job_types.get(job.job_type),
         "inputs": [datasets[id] for id in details.dataset_ids] + _some(files, details.datafile_ids),
@@ -201,9 +202,22 @@ def _job(user: User, details: JobDetails) -> dict[str, Any]:
     }
 
 
+def _engine_of(job: JobRecord) -> list[BatchEngine]:
+    """The job's engine, if it is still configured."""
+    engines = services().engines
+    return [engines[job.engine]] if job.engine in engines else []
+
+
+def _engine_words(job: JobRecord) -> str:
+    """Which engine it is with, and why; "" where there is only one."""
+    if not services().engines.are_several and _engine_of(job):
+        return ""
+    return f"{job.engine} ({job.engine_reason})" if job.engine_reason else job.engine
+
+
 def _can_alter(job: JobRecord) -> bool:
     """Whether other limits can be asked for: the engine has not got the job, or can change it."""
-    is_altering = Capability.ALTER in services().engine.capabilities
+    is_altering = any(Capability.ALTER in one.capabilities for one in _engine_of(job))
     return job.state is State.STAGING or (is_altering and job.state in WAITING)
 
 

@@ -63,7 +63,11 @@ def sweep_rows(sweep_id: int) -> ResponseReturnValue:
 
 
 def _summary(sweep: Sweep) -> dict[str, Any]:
-    return {"sweep": sweep, "actions": possible(services().engine), "failure_words": _words}
+    return {
+        "sweep": sweep,
+        "actions": possible(*services().engines.values()),
+        "failure_words": _words,
+    }
 
 
 def _words(kind: Failure) -> str:

@@ -97,7 +97,7 @@ def test_batch_system_that_falls_silent_makes_jobs_unknown_and_back(portal, monk
     found = until(portal, job, "does not answer")
     assert found["state"] == "Unknown"
     trouble.mended.set()
-    portal.background._changed.set()
+    portal.background.ask_engines()
     portal.wait(job, "Executing")
     portal.completed(other, user="ben")
 
@@ -109,7 +109,7 @@ def test_job_that_the_batch_system_forgot_is_lost_after_a_while(portal, monkeypa
     portal.wait(job, "Executing")
     monkeypatch.setattr(LocalEngine, "status", lambda *_: {})
     for _ in range(3):
-        portal.background._changed.set()
+        portal.background.ask_engines()
         time.sleep(0.4)
     done = portal.wait(job)
     assert done["state"] == "Failed"

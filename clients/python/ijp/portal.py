@@ -195,12 +195,14 @@ class PortalClient:
         arguments: Sequence[str] = (),
         one_job: bool | None = None,
         investigation_id: int | None = None,
+        engine: str | None = None,
         key: str | None = None,
     ) -> list[Record]:
         """Submit one job, or one for each input, as the job type says.
 
         Args:
             one_job: For types that can do both: all inputs in one job, or one job each.
+            engine: The batch engine that they must go to; None: whichever is best.
             key: Two submissions with the same key are one; a fresh key if None, so that a
                 repeated network call does not run anything twice.
 
@@ -220,6 +222,8 @@ class PortalClient:
             body["oneJob"] = one_job
         if investigation_id is not None:
             body["investigationId"] = investigation_id
+        if engine is not None:
+            body["engine"] = engine
         return list(self._json("POST", "/jobs", json=body)["jobs"])
 
     def jobs(self, **filters: Any) -> Record:
