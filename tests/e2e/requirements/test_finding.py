@@ -12,7 +12,7 @@ ALL = {"cell", "ihc", "coins", "brick"}
 
 def rows(page) -> list[str]:
     """The names of the datasets that a search page lists."""
-    found = page.document.xpath("//table[contains(@class, 'hits')]/tbody/tr/th")
+    found = page.document.xpath("//table[contains(@class, 'hits')]/tbody/tr/th/a")
     return [one.text_content().strip() for one in found]
 
 
