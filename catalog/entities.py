@@ -6,6 +6,7 @@ The caller of these functions gives the transaction and commits it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from itertools import groupby
 
@@ -34,18 +35,25 @@ _GRANTS = frozenset({"PublicStep", "Rule", "UserGroup"})
 """What gives rights: nobody makes these along with others without a right to them."""
 
 
-def write(connection: Connection, caller: Caller, items: Sequence[Item]) -> list[int]:
+def write(
+    connection: Connection, caller: Caller, items: Sequence[Item], *, is_all: bool = False
+) -> list[int]:
     """Create and change entities in the order given.
 
     Neighbours that only create entities of one kind go to the database together.
+
+    Args:
+        is_all: The transaction has nothing else, and ends with any error.
 
     Returns:
         The ids of the new entities, in order; those of their children are not among them.
 
     Raises:
         PortalError: With the ``offset`` of the member of the request that it is about.
+        RefusedError: Only with ``is_all``: the database refused an entity, and cannot be asked
+            why in this transaction.
     """
-    writer = _Writer(connection, caller)
+    writer = _Writer(connection, caller, is_alone=is_all and _is_alone(items))
     ids: list[int] = []
     for _, members in groupby(items, key=_batch):
         neighbours = list(members)
@@ -54,6 +62,27 @@ def write(connection: Connection, caller: Caller, items: Sequence[Item]) -> list
                 writer.change(change)
         ids += writer.create([item.creation for item in neighbours if item.creation])
     return ids
+
+
+def _is_alone(items: Sequence[Item]) -> bool:
+    """A single entity is created, and nothing else."""
+    if len(items) != 1 or items[0].changes:
+        return False
+    creation = items[0].creation
+    return creation is not None and not creation.children
+
+
+class RefusedError(Exception):
+    """The database refused a new entity; why is to be asked when the transaction is over."""
+
+    def __init__(self, entity: Entity, creations: Sequence[Creation]) -> None:
+        super().__init__(entity.name)
+        self._entity = entity
+        self._creations = creations
+
+    def explained(self, connection: Connection) -> PortalError:
+        """What was wrong, by what is in the database now."""
+        return clashes.explain(connection, self._entity, self._creations)
 
 
 def _batch(item: Item) -> object:
@@ -167,9 +196,23 @@ def _chunks(ids: list[int]) -> Iterable[list[int]]:
 class _Writer:
     """Writes for one caller, all with the same time stamp."""
 
-    def __init__(self, connection: Connection, caller: Caller, *, as_beans: bool = False) -> None:
-        """``as_beans`` is for the SOAP interface: see ``create_beans``."""
+    def __init__(
+        self,
+        connection: Connection,
+        caller: Caller,
+        *,
+        as_beans: bool = False,
+        is_alone: bool = False,
+    ) -> None:
+        """Take who writes, and on what.
+
+        Args:
+            as_beans: For the SOAP interface: see ``create_beans``.
+            is_alone: One entity is created, and a refusal ends the transaction: no savepoint is
+                needed, which would be two exchanges with the database.
+        """
         self._as_beans = as_beans
+        self._is_alone = is_alone
         self._caller_name = caller.name
         self._connection = connection
         self._rights = Rights(connection, caller)
@@ -221,9 +264,11 @@ class _Writer:
         empty = {**constraints(entity).defaults, **self._stamps}
         rows = [creation.values for creation in creations]
         try:
-            with self._connection.begin_nested():
+            with nullcontext() if self._is_alone else self._connection.begin_nested():
                 ids = store(self._connection, entity, rows, empty)
         except IntegrityError as error:
+            if self._is_alone:
+                raise RefusedError(entity, creations) from error
             raise clashes.explain(self._connection, entity, creations) from error
         offsets = made.setdefault(entity.name, {})
         for creation, id in zip(creations, ids, strict=True):

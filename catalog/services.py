@@ -143,9 +143,13 @@ class Services:
         """
         if self.transactions.writers_wait:
             self.caller(session_id)
-        with self.transactions.writing() as connection:
-            user_name, rules = sessions.user_with(connection, session_id, _RULES_OF_SESSION)
-            ids = entities.write(connection, self._caller(user_name, rules), items)
+        try:
+            with self.transactions.writing() as connection:
+                user_name, rules = sessions.user_with(connection, session_id, _RULES_OF_SESSION)
+                ids = entities.write(connection, self._caller(user_name, rules), items, is_all=True)
+        except entities.RefusedError as refused:
+            with self.transactions.reading() as connection:
+                raise refused.explained(connection) from refused
         _wrote("write", [one for item in items for one in (*item.changes, item.creation) if one])
         return ids
 

@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
+from functools import cache
 
 from sqlalchemy import BigInteger, Connection, String, cast, column, func, insert, literal, select
 from sqlalchemy.dialects.postgresql import JSON
+from sqlalchemy.sql.dml import ReturningInsert
 
 from catalog.items import Values
 from catalog.query.schema import Entity
@@ -32,8 +34,13 @@ def store(
     """
     if connection.dialect.name == "postgresql" and len(rows) > FEW:
         return _store_many(connection, entity, rows, empty)
-    statement = insert(entity.table).returning(entity.table.c.id, sort_by_parameter_order=True)
-    return connection.scalars(statement, [{**empty, **row} for row in rows]).all()
+    given = [{**empty, **row} for row in rows]
+    return connection.scalars(_inserting(entity), given if len(given) > 1 else given[0]).all()
+
+
+@cache
+def _inserting(entity: Entity) -> ReturningInsert[int]:
+    return insert(entity.table).returning(entity.table.c.id, sort_by_parameter_order=True)
 
 
 def _store_many(

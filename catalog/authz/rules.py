@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property, lru_cache
 
 from sqlalchemy import (
+    ColumnElement,
     FromClause,
     Select,
     SQLColumnExpression,
@@ -27,10 +28,11 @@ from catalog.authz.definition import Definition, read
 from catalog.authz.merging import merged
 from catalog.authz.visible import AllRows, VisibleRows
 from catalog.model import PublicStep, Rule, User, UserGroup
-from catalog.query.id_list import is_listed
+from catalog.query.executor import dialect_of
+from catalog.query.id_list import asked, is_asked, is_listed
 from catalog.query.include import Visibility
 from catalog.query.schema import entities
-from catalog.query.scope import Environment
+from catalog.query.scope import OPEN, Environment
 from catalog.query.tables import Aliases, Tables
 from catalog.query.translate import finish
 from ijp.errors import BadRequestError, NotAuthorizedError, QueryError
@@ -73,12 +75,15 @@ class _OwnRules:
 
     Attributes:
         faults: The texts that cannot be read, and why.
+        questions: Which of some ids are permitted, as statements made so far: by access, entity
+            and dialect. Whoever has the same rules asks the same, with another user and moment.
     """
 
     rules: tuple[_OwnRule, ...]
     faults: tuple[tuple[str, str], ...]
     public_steps: frozenset[tuple[str, str]]
     objects: Mapping[Access, tuple[Definition, ...]]
+    questions: dict[tuple[Access, str, str], Select[int]] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=64)
@@ -174,7 +179,21 @@ class Rights:
 
     def permitted(self, access: Access, entity: str, ids: Collection[int]) -> set[int]:
         """Those of the ids that exist and are permitted."""
-        return among(self._executor, self.visible(access), entity, ids)
+        if self._caller.is_root:
+            return among(self._executor, AllRows(), entity, ids)
+        if not ids:
+            return set()
+        told = {**self.environment.told(), **asked(self._executor, ids)}
+        return set(self._executor.execute(self._question(access, entity), told).scalars())
+
+    def _question(self, access: Access, entity: str) -> Select[int]:
+        """The statement for the ids that are permitted; making it takes longer than asking."""
+        own, executor = self._own, self._executor
+        key = (access, entity, dialect_of(executor))
+        if key not in own.questions:
+            visible = VisibleRows(own.objects[access], OPEN, own.public_steps)
+            own.questions[key] = _those(visible, entity, lambda id: is_asked(executor, id))
+        return own.questions[key]
 
     def allows(self, access: Access, entity: str, id: int) -> bool:
         """Whether the rules allow an access to one object, those that hang on it aside.
@@ -186,7 +205,7 @@ class Rights:
         visible = self.visible(access)
         if access is Access.READ and visible(Tables(Aliases()).all_of(entities()[entity])) is None:
             return True
-        return bool(among(self._executor, visible, entity, [id]))
+        return bool(self.permitted(access, entity, [id]))
 
     def require(
         self,
@@ -257,13 +276,21 @@ def among(executor: Executor, visible: Visibility, entity: str, ids: Collection[
     """Those of the ids that exist and are visible."""
     if not ids:
         return set()
+    sql = _those(visible, entity, lambda id: is_listed(executor, id, ids))
+    return set(executor.execute(sql).scalars())
+
+
+def _those(
+    visible: Visibility, entity: str, listed: Callable[[ColumnElement[int]], ColumnElement[bool]]
+) -> Select[int]:
+    """The ids that are listed, exist and are visible."""
     tables = Tables(Aliases())
     source = tables.all_of(entities()[entity])
-    sql = select(source.id).where(is_listed(executor, source.id, ids))
+    sql = select(source.id).where(listed(source.id))
     condition = visible(source)
     if condition is not None:
         sql = sql.where(condition)
-    return set(executor.execute(finish(sql, tables)).scalars())
+    return finish(sql, tables)
 
 
 def _refused(access: Access, entity: str, implied_by: Access | None) -> NotAuthorizedError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC
 from typing import Any, Protocol
 
 from sqlalchemy import (
@@ -26,7 +25,6 @@ from sqlalchemy import (
     true,
 )
 
-from catalog.model.base import UtcDateTime
 from catalog.query import functions, short_strings, tree
 from catalog.query.one_of import MANY, one_of
 from catalog.query.schema import entities
@@ -219,16 +217,14 @@ class Expressions:
     def _parameter(self, node: tree.Parameter) -> Value:
         environment = self._scope.environment
         if node.name == "user":
-            return Value(Kind.TEXT, literal(environment.user, String()), node.at)
+            return Value(Kind.TEXT, environment.user_sql(), node.at)
         if node.name in environment.numbers:
             return Value(Kind.NUMBER, environment.numbers[node.name], node.at, integral=True)
         raise QueryError(f"{REFUSED}parameter :{node.name} is not defined", node.at)
 
     def _now(self, node: tree.Now) -> Value:
-        moment = self._scope.environment.now.astimezone(UTC)
-        if node.day:
-            moment = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-        return Value(Kind.MOMENT, literal(moment, UtcDateTime()), node.at)
+        moment = self._scope.environment.moment_sql(day=node.day)
+        return Value(Kind.MOMENT, moment, node.at)
 
     def _number(self, node: tree.Expression) -> Value:
         value = self.value(node)

@@ -6,10 +6,21 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, TableValuedAlias, bindparam, column, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    String,
+    TableValuedAlias,
+    bindparam,
+    column,
+    func,
+    select,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from catalog.query.executor import Executor, dialect_of
+
+_ASKED = "asked_ids"
 
 
 def id_table(executor: Executor, ids: Collection[int]) -> TableValuedAlias:
@@ -25,6 +36,20 @@ def id_of(table: TableValuedAlias) -> ColumnElement[int]:
     """The only column of such a table."""
     (found,) = table.c
     return found
+
+
+def is_asked(executor: Executor, own: ColumnElement[Any]) -> ColumnElement[bool]:
+    """As ``is_listed``, in a statement that is told the values when it is run: see ``asked``."""
+    if dialect_of(executor) == "sqlite":
+        values = func.json_each(bindparam(_ASKED, type_=String()))
+        return own.in_(select(id_of(values.table_valued("value", name="id_list"))))
+    return own == func.any(bindparam(_ASKED, type_=ARRAY(BigInteger)))
+
+
+def asked(executor: Executor, ids: Collection[int]) -> dict[str, object]:
+    """What a statement with ``is_asked`` is told."""
+    found = list(ids)
+    return {_ASKED: json.dumps(found) if dialect_of(executor) == "sqlite" else found}
 
 
 def is_listed(

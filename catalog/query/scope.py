@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement
+from sqlalchemy import Column, ColumnElement, String, bindparam, literal
 
+from catalog.model.base import UtcDateTime
 from catalog.query import tree
 from catalog.query.schema import Relation, entities
 from catalog.query.tables import Aliases, Source, Tables
@@ -16,6 +17,8 @@ from ijp.errors import QueryError
 
 REFUSED = "An exception occurred while creating a query in EntityManager: "
 """How messages start on what is well formed, but cannot be run."""
+
+_USER, _NOW, _DAY = "asking_user", "asking_now", "asking_day"
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,36 @@ class Environment:
         user: The value of ``:user``.
         now: The value of CURRENT_TIMESTAMP.
         numbers: The values of further parameters.
+        is_open: User and moment are not in the statement, but told when it is run: see ``told``.
     """
 
     user: str
     now: datetime
     numbers: Mapping[str, ColumnElement[Any]] = field(default_factory=dict)
+    is_open: bool = False
+
+    def user_sql(self) -> ColumnElement[str]:
+        """The user in a statement."""
+        if self.is_open:
+            return bindparam(_USER, type_=String())
+        return literal(self.user, String())
+
+    def moment_sql(self, *, day: bool) -> ColumnElement[datetime]:
+        """The moment in a statement, or the beginning of its day in UTC."""
+        if self.is_open:
+            return bindparam(_DAY if day else _NOW, type_=UtcDateTime())
+        return literal(self._day() if day else self.now.astimezone(UTC), UtcDateTime())
+
+    def told(self) -> dict[str, object]:
+        """What a statement is told that was made in an open environment."""
+        return {_USER: self.user, _NOW: self.now.astimezone(UTC), _DAY: self._day()}
+
+    def _day(self) -> datetime:
+        return self.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+OPEN = Environment("", datetime.min.replace(tzinfo=UTC), is_open=True)
+"""For statements that are kept for whoever asks the same later."""
 
 
 @dataclass(frozen=True)

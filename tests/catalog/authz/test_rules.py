@@ -13,6 +13,7 @@ from catalog.authz import rules
 from catalog.authz.caller import Caller
 from catalog.authz.rules import Access, Rights
 from catalog.query.schema import entities
+from catalog.query.scope import Environment
 from ijp.errors import BadRequestError, NotAuthorizedError
 from tests.catalog import searching as search
 
@@ -275,6 +276,45 @@ def test_delete_needs_the_right_for_all_that_goes_with_it(small_engine, give):
         Rights(connection, ANA).require_delete("Dataset", [1])
         with pytest.raises(NotAuthorizedError, match=r"DELETE access to this (Sample|Inv)"):
             Rights(connection, ANA).require_delete("Investigation", [1])
+
+
+def test_those_who_have_the_same_rules_are_asked_about_each_with_the_own_name(small_engine, give):
+    give("Investigation [name = :user]", "C")
+    give("Investigation <-> InvestigationUser <-> User [name = :user]", "C")
+    with small_engine.connect() as connection:
+        for _ in range(2):
+            for name, ids in (("db/ana", {1}), ("i2", {2}), ("db/bo", set())):
+                rights = Rights(connection, Caller(name))
+                assert rights.permitted(Access.CREATE, "Investigation", [1, 2]) == ids
+
+
+def test_the_same_rules_are_asked_about_at_each_moment(small_engine, give):
+    give("SELECT i FROM Investigation i WHERE i.releaseDate < CURRENT_TIMESTAMP", "C")
+    give("SELECT d FROM Dataset d WHERE d.investigation.releaseDate <= CURRENT_DATE", "C")
+    with small_engine.connect() as connection:
+        for year, of_both in ((2019, set()), (2021, {1}), (2121, {1, 2}), (2021, {1})):
+            rights = Rights(connection, ANA)
+            rights.environment = Environment(ANA.name, datetime(year, 1, 1, 5, tzinfo=UTC))
+            assert rights.permitted(Access.CREATE, "Investigation", [1, 2]) == of_both
+            datasets = {2 * id - more for id in of_both for more in (0, 1)}
+            assert rights.permitted(Access.CREATE, "Dataset", [1, 2, 3, 4]) == datasets
+
+
+def test_a_day_begins_at_midnight(small_engine, give):
+    give("SELECT i FROM Investigation i WHERE i.releaseDate = CURRENT_DATE", "C")
+    with small_engine.connect() as connection:
+        rights = Rights(connection, ANA)
+        rights.environment = Environment(ANA.name, datetime(2020, 1, 1, 23, 59, tzinfo=UTC))
+        assert rights.permitted(Access.CREATE, "Investigation", [1, 2]) == {1}
+
+
+def test_a_new_rule_is_asked_about_at_once(small_engine, give):
+    for number in (1, 3):
+        give(f"Dataset [id = {number}]", "C")
+        with small_engine.connect() as connection:
+            rights = Rights(connection, ANA)
+            found = rights.permitted(Access.CREATE, "Dataset", [1, 2, 3])
+        assert found == {one for one in (1, 3) if one <= number}
 
 
 def test_a_rule_is_stored_trimmed_and_in_upper_case():
