@@ -29,6 +29,7 @@ from datastore.tiers.levels import Levels
 from datastore.tiers.making import CatalogView, Tiers
 from datastore.tus import TusParts
 from datastore.tus_uploads import TusUploads
+from datastore.unrecorded import Unrecorded
 from datastore.unsettled import Sweep, Unsettled
 from ijp import errors
 from ijp.catalog import CatalogClient
@@ -169,7 +170,13 @@ class _Made:
         )
 
     def scrub(self) -> Scrub:
-        return Scrub(self._engine, self._storage, is_archived=self.tiers is not None)
+        unrecorded = (
+            Unrecorded(self._engine, self._storage, self._reader, self._locations)
+            if self._reader
+            else None
+        )
+        is_archived = self.tiers is not None
+        return Scrub(self._engine, self._storage, unrecorded, is_archived=is_archived)
 
     def hourly(self) -> None:
         self.sweep().run()

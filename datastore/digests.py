@@ -25,6 +25,11 @@ class Checked:
     sha256: str
 
 
+def is_crc32(told: str, crc32: int) -> bool:
+    """Whether what was told in hexadecimal, with or without zeros before it, is this CRC-32."""
+    return told.lower().lstrip("0") == f"{crc32:x}".lstrip("0")
+
+
 class Digest:
     """Grows with each block."""
 

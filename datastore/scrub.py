@@ -12,6 +12,7 @@ from sqlalchemy import Engine, Row, select, update
 from datastore import digests
 from datastore.model import FileDigest
 from datastore.storage import Storage
+from datastore.unrecorded import Recorded, Unrecorded
 from ijp.errors import NotFoundError, PortalError
 from servicekit.database import writing
 
@@ -27,27 +28,45 @@ class Scrubbed:
     Attributes:
         faults: What is wrong, by location.
         absent: Files that are not on disk, which with an archive behind it is no fault.
+        recorded: Files of which there was no record, and that are what the catalog says.
+        unknown: Files of which there is no record, and that the catalog has no checksum of.
     """
 
     good: int = 0
     bytes: int = 0
     absent: int = 0
+    recorded: int = 0
+    unknown: int = 0
     faults: dict[str, str] = field(default_factory=dict)
 
 
 class Scrub:
     """Goes on where an earlier run was broken off: each file's moment is kept when it is done."""
 
-    def __init__(self, engine: Engine, storage: Storage, *, is_archived: bool) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        storage: Storage,
+        unrecorded: Unrecorded | None = None,
+        *,
+        is_archived: bool,
+    ) -> None:
+        """Take where files and their records are; without ``unrecorded`` only these are read."""
         self._engine = engine
         self._storage = storage
+        self._unrecorded = unrecorded
         self._is_archived = is_archived
 
     def run(self, before: datetime, tell: Callable[[str, str], None] = lambda *_: None) -> Scrubbed:
         """Compare all files that were last compared before a moment, the longest ago first.
 
+        Then those of which there is no record are compared with the catalog, and recorded.
+
         Args:
             tell: Told each location with a fault, and the fault, when it is found.
+
+        Raises:
+            PortalError: The catalog cannot be asked; what was compared before need not be again.
         """
         found = Scrubbed()
         for row in self._rows(before):
@@ -56,6 +75,8 @@ class Scrub:
                 found.faults[row.location] = fault
                 log.error("%s: %s", row.location, fault)
                 tell(row.location, fault)
+        if self._unrecorded:
+            _add(self._unrecorded.record(tell), found)
         return found
 
     def marked(self) -> list[tuple[str, str]]:
@@ -110,3 +131,11 @@ class Scrub:
                 .values(checked=datetime.now(UTC), fault=fault)
             )
             return done.rowcount > 0
+
+
+def _add(new: Recorded, found: Scrubbed) -> None:
+    for location, fault in new.faults.items():
+        log.error("%s: %s", location, fault)
+    found.recorded, found.unknown = new.new, new.unknown
+    found.bytes += new.bytes
+    found.faults |= new.faults

@@ -26,6 +26,10 @@ _CHECKSUMS = (
     "SELECT df.id, df.checksum FROM Datafile df WHERE df.dataset.id IN {ids} AND df.id > {last} "
     "ORDER BY df.id LIMIT 0, {page}"
 )
+_REGISTERED = (
+    "SELECT df.id, df.dataset.id, df.location, df.checksum FROM Datafile df "
+    "WHERE df.location IS NOT NULL AND df.id > {} ORDER BY df.id LIMIT 0, {}"
+)
 _DATASET = (
     "SELECT ds.id, ds.name, ds.investigation.id, ds.investigation.name, "
     "ds.investigation.visitId, ds.investigation.facility.id, ds.investigation.facility.name "
@@ -53,6 +57,21 @@ class SelectedDatafile:
     location: str
     file_size: int | None
     mod_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A datafile's content as the catalog has it.
+
+    Attributes:
+        location: Empty if it was not made for this datafile.
+        checksum: CRC-32 in hexadecimal; None if the catalog has none.
+    """
+
+    id: int
+    dataset_id: int
+    location: str
+    checksum: str | None
 
 
 def must_zip(asked: Selection) -> bool:
@@ -122,6 +141,20 @@ class Resolver:
     def checksums(self, dataset_id: int) -> dict[int, str | None]:
         """By datafile id the CRC-32 in hexadecimal that the catalog has."""
         return {row[0]: row[1] for row in self._paged(_CHECKSUMS, [dataset_id])}
+
+    def registered(self, after: int) -> list[Registered]:
+        """The next page of all datafiles with content, by id, from the one after an id on."""
+        rows = self._session.search(query(_REGISTERED, after, self._page))
+        return [
+            Registered(id, dataset_id, self._location(id, told), checksum)
+            for id, dataset_id, told, checksum in rows
+        ]
+
+    def _location(self, id: int, told: str) -> str:
+        try:
+            return self._locations.plain(id, told)
+        except NotAuthorizedError:
+            return ""
 
     def _explain_datafile(self, id: int) -> None:
         self._session.get("Datafile", id)

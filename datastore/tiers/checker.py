@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, delete, insert, select
 
+from datastore.digests import is_crc32
 from datastore.selection import SelectedDatafile
 from datastore.tiers.model import CheckedArchive
 from datastore.tiers.records import Thing, portions
@@ -154,6 +155,6 @@ def _differences(file: SelectedDatafile, told: str | None, size: int, crc: int) 
         found.append("file size wrong")
     if told is None:
         found.append("checksum null")
-    elif told.lower().lstrip("0") != f"{crc:x}".lstrip("0"):
+    elif not is_crc32(told, crc):
         found.append("checksum wrong")
     return found
