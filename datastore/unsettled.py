@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, Engine, and_, delete, func, or_, select, text, update
+from sqlalchemy import Connection, Engine, Insert, and_, delete, func, or_, select, text, update
 
 from datastore.alive import LEASE, Alive, living
 from datastore.digests import Checked
@@ -77,6 +77,7 @@ class Unsettled:
         self._engine = engine
         self._writing = database.writing(engine)
         self._alive = Alive(engine)
+        self._noting: Insert | None = None
 
     def note(self, files: Iterable[tuple[str, int]]) -> None:
         """Remember locations, each with its dataset's id, before anything happens there."""
@@ -88,8 +89,11 @@ class Unsettled:
         if rows:
             self._alive.keep()
             with database.at_once(self._engine) as connection:
-                noted = database.insert_or_update(connection, _FILES, ["location"], list(whose))
-                connection.execute(noted, rows)
+                if self._noting is None:
+                    self._noting = database.insert_or_update(
+                        connection, _FILES, ["location"], list(whose)
+                    )
+                connection.execute(self._noting, rows)
 
     def settled(self, locations: Collection[str]) -> None:
         """Forget locations: what is there is known to the catalog, or nothing is there."""

@@ -10,9 +10,12 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import BinaryIO
 
 from ijp.errors import InternalError, PortalError
+
+Block = bytes | memoryview
 
 _STORED_BLOCK = 65535
 BLOCK_BYTES = 16 * _STORED_BLOCK
@@ -74,8 +77,8 @@ def length(entries: Sequence[Entry]) -> int:
     return at + directory + (56 + 20 if needs_64 else 0) + 22
 
 
-def stream(entries: Iterable[Entry], *, compress: bool) -> Iterator[bytes]:
-    """The zip of these entries, in their order.
+def stream(entries: Iterable[Entry], *, compress: bool) -> Iterator[Block]:
+    """The zip of these entries, in their order, in blocks of any size.
 
     Raises:
         InternalError: A content is not as long as was said; the zip is then broken off.
@@ -96,9 +99,9 @@ def stream(entries: Iterable[Entry], *, compress: bool) -> Iterator[bytes]:
     yield from _directory(written, at)
 
 
-def gathered(blocks: Iterable[bytes]) -> Iterator[bytes]:
+def gathered(blocks: Iterable[Block]) -> Iterator[bytes]:
     """The same bytes in fewer blocks: each is sent by itself. An error comes after all of them."""
-    waiting: list[bytes] = []
+    waiting: list[Block] = []
     size = 0
     try:
         for block in blocks:
@@ -127,12 +130,13 @@ def skipped(blocks: Iterator[bytes], start: int, end: int | None = None) -> Iter
             return
 
 
-def _contents(entry: Entry, compress: bool) -> Iterator[tuple[bytes, list[bytes]]]:
+def _contents(entry: Entry, compress: bool) -> Iterator[tuple[bytes, Sequence[Block]]]:
     """Each piece of the content with what stands for it in the zip."""
     deflate = zlib.compressobj(wbits=-15) if compress else None
     left = entry.size
     with entry.open() as file:
-        while content := file.read(BLOCK_BYTES):
+        # Not more than is there: memory for a whole block takes longer than reading a small file.
+        while content := file.read(min(BLOCK_BYTES, left + 1)):
             left -= len(content)
             if left < 0:
                 break
@@ -145,15 +149,15 @@ def _contents(entry: Entry, compress: bool) -> Iterator[tuple[bytes, list[bytes]
         yield b"", _stored(b"", True)
 
 
-def _stored(content: bytes, is_last: bool) -> list[bytes]:
+def _stored(content: bytes, is_last: bool) -> list[Block]:
     """Content as stored blocks of a deflate stream (RFC 1951, 3.2.4)."""
     view = memoryview(content)
-    blocks: list[bytes | memoryview] = []
+    blocks: list[Block] = []
     for at in range(0, max(1, len(content)), _STORED_BLOCK):
         part = view[at : at + _STORED_BLOCK]
         final = is_last and at + _STORED_BLOCK >= len(content)
         blocks += [struct.pack("<BHH", final, len(part), len(part) ^ _MAX_16), part]
-    return [b"".join(blocks)]
+    return blocks
 
 
 def _stored_length(size: int) -> int:
@@ -245,6 +249,7 @@ def _version(wide: bool) -> int:
     return 45 if wide else 20
 
 
+@lru_cache(maxsize=1024)
 def _dos_time(moment: datetime | None) -> tuple[int, int]:
     """Time and date as zips have them, in UTC and even seconds."""
     utc = min(max((moment or _EARLIEST).astimezone(UTC), _EARLIEST), _LATEST)

@@ -75,8 +75,11 @@ class LocalStorage(Storage):
         return int(location.split("/")[1])
 
     def open(self, location: str) -> BinaryIO:
-        with self._found(location) as path:
-            return path.open("rb")
+        self._check(location)
+        try:
+            return open(f"{self._folder}/{location}", "rb")
+        except FileNotFoundError as error:
+            raise _nothing_at(location) from error
 
     def size(self, location: str) -> int:
         with self._found(location) as path:
@@ -125,7 +128,7 @@ class LocalStorage(Storage):
         try:
             yield self._path(location)
         except FileNotFoundError as error:
-            raise NotFoundError(f"there is nothing in the storage at {location}") from error
+            raise _nothing_at(location) from error
 
 
 class _LocalUpload(Upload):
@@ -172,6 +175,10 @@ class _LocalUpload(Upload):
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _nothing_at(location: str) -> NotFoundError:
+    return NotFoundError(f"there is nothing in the storage at {location}")
 
 
 def _entries(folder: Path | os.DirEntry[str]) -> Iterator[os.DirEntry[str]]:
