@@ -21,7 +21,13 @@ from datastore.service_status import status_of
 from datastore.storing_many import ManyDepot, files_of_tar
 from datastore.tiers.levels import Held, Levels, Status
 from ijp.catalog import CatalogClient, CatalogSession
-from ijp.datastore import CRC32_HEADER, SHA256_HEADER, Stored
+from ijp.datastore import (
+    CRC32_HEADER,
+    FILES_HEADER,
+    ONLINE_HEADER,
+    SHA256_HEADER,
+    Stored,
+)
 from ijp.errors import BadRequestError, NotAuthorizedError, NotImplementedHereError
 
 API_VERSION = "2.1.1"
@@ -141,9 +147,17 @@ def prepare_data() -> Response:
 
 @blueprint.get("/isPrepared")
 def is_prepared() -> Response:
-    """Tell whether a prepared selection can be downloaded at once; what is archived comes back."""
+    """Tell whether a prepared selection can be downloaded at once; what is archived comes back.
+
+    Headers say how many files there are, and how many of them are online.
+    """
     found = parts().prepared.get(schemas.uuid_of(request.args, "preparedId"))
-    return _text(_word(parts().levels.is_ready(found.datafiles)))
+    levels, files = parts().levels, found.datafiles
+    is_ready = levels.is_ready(files)
+    answer = _text(_word(is_ready))
+    answer.headers[FILES_HEADER] = str(len(files))
+    answer.headers[ONLINE_HEADER] = str(len(files) if is_ready else levels.online(files))
+    return answer
 
 
 @blueprint.get("/getData")

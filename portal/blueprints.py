@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from portal.api import alterations, batches, capsule, data, jobs, nodes, session, sweeps
+from portal.api import (
+    alterations,
+    batches,
+    capsule,
+    data,
+    data_downloads,
+    jobs,
+    nodes,
+    session,
+    sweeps,
+)
 from portal.api.blueprint import ApiBlueprint
 from portal.views import (
     admin,
@@ -29,6 +39,7 @@ def api() -> list[ApiBlueprint]:
     return [
         session.blueprint,
         data.blueprint,
+        data_downloads.blueprint,
         jobs.blueprint,
         sweeps.blueprint,
         batches.blueprint,

@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -73,6 +73,7 @@ class Seen:
     Attributes:
         looked, total: How many of the selected datasets and datafiles were looked up.
         files, bytes: What was found in these.
+        online: While it is restored, how many of the files are there; None if nobody says.
         url: Absolute, for any program; empty until it is prepared.
         reason: Why it failed, or what it waits for.
     """
@@ -86,6 +87,8 @@ class Seen:
     bytes: int
     url: str
     reason: str
+    prepared_id: str | None = None
+    online: int | None = None
 
     @property
     def is_final(self) -> bool:
@@ -134,6 +137,17 @@ class Preparing:
         self._take_up(id, user.catalog)
         return id
 
+    def require(self, user: User, selection: Selection) -> None:
+        """See that a few datasets and datafiles are there; of many the download itself says it.
+
+        Raises:
+            NotFoundError: One is not, or not for this user.
+        """
+        parts = (("Dataset", selection.dataset_ids), ("Datafile", selection.datafile_ids))
+        for entity, ids in parts if len(selection) <= _AT_ONCE else ():
+            if ids:
+                _require_all(user.catalog, entity, ids)
+
     def look(self, user: User, id: str, *, patience_seconds: float = 0.0) -> Seen:
         """How far a download of the user is; one that nobody works on is taken up.
 
@@ -180,12 +194,15 @@ class Preparing:
             return _view(row, Phase.FAILED)
         url = downloads.address(self._datastore, self._settings, row.prepared_id, row.name)
         try:
-            is_ready = self._datastore.is_prepared(row.prepared_id)
+            found = self._datastore.readiness(row.prepared_id)
         except NotFoundError:
             return _view(row, Phase.FAILED, reason="it was prepared too long ago")
         except InternalError as error:
             return _view(row, Phase.FAILED, reason=error.message)
-        return _view(row, Phase.READY if is_ready else Phase.RESTORING, url)
+        seen = _view(row, Phase.READY if found.is_ready else Phase.RESTORING, url)
+        return replace(
+            seen, online=found.online, files=seen.files if found.files is None else found.files
+        )
 
     def _take_up(self, id: str, session: CatalogSession) -> None:
         with self._lock:
@@ -242,7 +259,21 @@ class Preparing:
             return
         try:
             self._look_up(row, session)
-            chosen = datastore.Selection((), row.dataset_ids, row.datafile_ids)
+            prepared_id = self._prepared(row, session)
+            self._note(id, state=_PREPARED, prepared_id=prepared_id, reason="")
+        except UnavailableError as error:
+            self._note(id, reason=f"{error.message}; it is tried again"[:1000])
+            time.sleep(1)
+        except PortalError as error:
+            self._fail(id, error.message)
+        except Exception:
+            log.exception("download %s failed", id)
+            self._fail(id, "an error of the portal; its log says more")
+
+    def _prepared(self, row: Any, session: CatalogSession) -> str:
+        """Have the data service prepare it; gives the id there."""
+        chosen = datastore.Selection((), row.dataset_ids, row.datafile_ids)
+        try:
             answer = self._datastore.call(
                 "POST",
                 "/prepareData",
@@ -250,17 +281,10 @@ class Preparing:
                 form=chosen.wire(),
                 read_timeout_seconds=_LONGEST_CALL_SECONDS,
             )
-            self._note(id, state=_PREPARED, prepared_id=answer.text.strip(), reason="")
-        except UnavailableError as error:
-            self._note(id, reason=f"{error.message}; it is tried again"[:1000])
-            time.sleep(1)
         except (NotFoundError, NotAuthorizedError):
-            self._fail(id, "something of what is selected is not there, or not for your account")
-        except PortalError as error:
-            self._fail(id, error.message)
-        except Exception:
-            log.exception("download %s failed", id)
-            self._fail(id, "an error of the portal; its log says more")
+            text = "something of what is selected is not there, or not for your account"
+            raise NotFoundError(text) from None
+        return str(answer.text.strip())
 
     def _look_up(self, row: Any, session: CatalogSession) -> None:
         """Count what is selected, from where this was broken off."""
@@ -294,7 +318,7 @@ def _require_all(session: CatalogSession, entity: str, ids: Sequence[int]) -> No
     if missing := [id for id in ids if id not in found]:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         what = f"{entity.lower()} {missing[0]}{more}"
-        raise BadRequestError(f"{what}: not there, or not for your account")
+        raise NotFoundError(f"{what}: not there, or not for your account")
 
 
 def _number(session: CatalogSession, text: str, ids: Sequence[int]) -> int:
@@ -304,7 +328,8 @@ def _number(session: CatalogSession, text: str, ids: Sequence[int]) -> int:
 
 def _view(row: Any, phase: Phase, url: str = "", reason: str = "") -> Seen:
     columns: Mapping[str, Any] = row._mapping
-    same = {name: columns[name] for name in ("id", "name", "looked", "files", "bytes")}
+    names = ("id", "name", "looked", "files", "bytes", "prepared_id")
+    same = {name: columns[name] for name in names}
     total = len(columns["dataset_ids"]) + len(columns["datafile_ids"])
     told = reason or columns["reason"]
     return Seen(phase=phase, total=total, url=url, reason=told, **same)

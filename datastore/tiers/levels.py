@@ -84,6 +84,10 @@ class Levels:
         """
         return True
 
+    def online(self, datafiles: Sequence[SelectedDatafile]) -> int:
+        """How many of them are online."""
+        return len(datafiles)
+
     def archive(self, datafiles: Sequence[SelectedDatafile]) -> None:
         """Ask that datafiles leave the main storage.
 
@@ -199,6 +203,12 @@ class TwoLevels(Levels):
     def is_ready(self, datafiles: Sequence[SelectedDatafile]) -> bool:
         self._standings(datafiles)
         return not self._bring_back(datafiles)
+
+    def online(self, datafiles: Sequence[SelectedDatafile]) -> int:
+        away = {thing.key for thing in self._away(datafiles)}
+        if self._queue.unit is Unit.DATASET:
+            return sum(str(one.dataset_id) not in away for one in datafiles)
+        return sum(one.location not in away for one in datafiles)
 
     def archive(self, datafiles: Sequence[SelectedDatafile]) -> None:
         self._queue.request(self._things(datafiles), Operation.ARCHIVE, self._asker())

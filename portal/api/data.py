@@ -1,4 +1,4 @@
-"""Data and job types: search, look at, ask what can run, download."""
+"""Data and job types: search, look at, ask what can run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ijp.catalog import format_date
 from ijp.errors import BadRequestError, NotAuthorizedError, NotFoundError
 from ijp.query import query
 from jobdefs.job_type import JobType
-from portal import downloads, job_form, quantities
+from portal import job_form, quantities
 from portal.api.blueprint import ApiBlueprint
 from portal.api.data_schemas import (
     DatafileSearchIn,
@@ -23,8 +23,6 @@ from portal.api.data_schemas import (
     DatasetIdsIn,
     DatasetOut,
     DatasetsOut,
-    DownloadIn,
-    DownloadOut,
     FormIn,
     FormOut,
     FoundDatafilesOut,
@@ -246,17 +244,6 @@ def form(given: dict[str, Any], name: str) -> Any:
         preview = replace(preview, command=(), faults=faults)
     found = job_form.investigations(user.catalog, preview)
     return {**_preview(preview), "investigations": list(map(investigation_as_wire, found))}
-
-
-@blueprint.route("/downloads", methods=["POST"])
-@blueprint.arguments(DownloadIn)
-@blueprint.response(201, DownloadOut)
-def download(given: dict[str, Any]) -> Any:
-    """Make data downloadable from an address that needs no session."""
-    found = services()
-    selection = Selection(tuple(given["dataset_ids"]), tuple(given["datafile_ids"]))
-    made = downloads.prepare(found.datastore, found.settings, require_user(), selection)
-    return {"prepared_id": made.id, "url": made.url, "state": made.state}
 
 
 def _no_dataset(dataset_id: int) -> NotFoundError:

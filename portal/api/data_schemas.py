@@ -364,11 +364,30 @@ class DownloadIn(WireSchema):
 
     dataset_ids = _ids()
     datafile_ids = _ids()
+    name = fields.String(
+        load_default="",
+        validate=validate.Length(max=255),
+        metadata={"description": "file name to propose"},
+    )
 
 
 class DownloadOut(WireSchema):
-    """Where it can be downloaded by whoever has the address."""
+    """How far a download is; once there is an address, whoever has it can download the data."""
 
-    prepared_id = fields.String()
-    url = fields.String()
-    state = fields.String(metadata={"description": "ONLINE or RESTORING"})
+    id = fields.String()
+    state = fields.String(
+        metadata={"description": "PREPARING, RESTORING (from the archive), READY or FAILED"}
+    )
+    looked = fields.Integer(
+        metadata={"description": "how many of the selected datasets and datafiles were looked up"}
+    )
+    total = fields.Integer(metadata={"description": "how many were selected"})
+    files = fields.Integer(metadata={"description": "files in what was looked up"})
+    bytes = fields.Integer(metadata={"description": "and what they take"})
+    online = fields.Integer(
+        allow_none=True,
+        metadata={"description": "files that are there; null if the data service does not say"},
+    )
+    prepared_id = fields.String(allow_none=True)
+    url = fields.String(allow_none=True)
+    reason = fields.String(metadata={"description": "why it failed, or what it waits for"})

@@ -4,15 +4,19 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
+import zipfile
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
 import requests
+from click.testing import CliRunner
 from sqlalchemy import delete, insert
 
+from ijp.cli.main import ijp
 from ijp.datastore import DatastoreClient
 from ijp.errors import BadRequestError, NotFoundError
 from portal.model import DownloadRow, Lease
@@ -167,6 +171,85 @@ def test_a_download_is_its_users_alone(portal, ana):
         assert ben.client.get(path).status_code == 404
     ben.post(f"{page}/again", 404)
     ana.get(f"/downloads/{uuid.uuid4()}", 404)
+
+
+def asked_for(portal, *ids: int, user: str = "ana", name: str = "") -> requests.Response:
+    """What a program is answered that asks for datasets."""
+    return requests.post(
+        f"{portal.url}/api/v1/downloads",
+        json={"datasetIds": ids, "name": name},
+        headers=bearer(portal, user),
+        timeout=20,
+    )
+
+
+def bearer(portal, user: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {portal.user(user).session_id}"}
+
+
+def test_programs_are_answered_at_once_and_told_where_to_ask(portal):
+    ids = [portal.dataset("one"), portal.dataset("two", files={"a": b"12", "b": b"345"})]
+    answer = asked_for(portal, *ids, name="both.zip")
+    assert answer.status_code == 202
+    assert answer.headers["Location"] == f"/api/v1/downloads/{answer.json()['id']}"
+    until, seen = time.monotonic() + 30, answer.json()
+    while seen["state"] == "PREPARING":
+        assert time.monotonic() < until
+        assert seen["url"] is None
+        place = portal.url + answer.headers["Location"]
+        seen = requests.get(place, headers=bearer(portal, "ana"), timeout=20).json()
+    names = ("state", "looked", "total", "files", "bytes", "online")
+    assert [seen[name] for name in names] == ["READY", 2, 2, 3, 10, 3]
+    assert "outname=both.zip" in seen["url"]
+    assert requests.get(seen["url"], timeout=20).content.startswith(b"PK")
+
+
+def test_programs_are_told_at_once_what_is_not_there(portal):
+    foreign = portal.dataset("secret", investigation="C")
+    answer = asked_for(portal, foreign)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+    assert answer.json()["message"] == f"dataset {foreign}: not there, or not for your account"
+    assert asked_for(portal).status_code == 400
+
+
+def test_a_download_of_a_program_is_its_users_alone(portal):
+    seen = asked_for(portal, portal.dataset("one")).json()
+    with pytest.raises(NotFoundError):
+        portal.user("ben").download_state(seen["id"])
+
+
+def test_how_many_files_are_back_is_told_on_the_page_and_to_programs(portal, ana, archived, tiers):
+    ids = archived("one", "two", "three")
+    told = []
+    seen = portal.user().download(ids, tell=told.append)
+    assert (seen["state"], seen["online"], seen["files"]) == ("RESTORING", 0, 3)
+    assert all(one["state"] == "PREPARING" for one in told)
+    assert "0 of 3 files are there" in state(ana, f"/downloads/{seen['id']}")[0]
+    tiers.worker.work()
+    found = portal.user().download_state(seen["id"])
+    assert (found["state"], found["online"]) == ("RESTORING", 1)
+    assert "1 of 3 files are there" in state(ana, f"/downloads/{seen['id']}")[0]
+
+
+def test_the_command_waits_and_says_how_many_files_are_back(portal, archived, work, tmp_path):
+    ids = archived("one", "two", "three")
+
+    def later() -> None:
+        time.sleep(1)
+        work()
+
+    worker = threading.Thread(target=later)
+    worker.start()
+    words = ["--portal", portal.url, "download", *map(str, ids), "-o", str(tmp_path / "all.zip")]
+    session = {"IJP_SESSION": str(portal.user().session_id), "IJP_CONFIG": str(tmp_path / "own")}
+    done = CliRunner().invoke(ijp, words, env=session)
+    worker.join()
+    assert done.exit_code == 0, done.stderr
+    assert done.stderr.splitlines()[0] == (
+        "the data are being brought back from the archive: 0 of 3 files are there"
+    )
+    with zipfile.ZipFile(tmp_path / "all.zip") as found:
+        assert len(found.namelist()) == 3
 
 
 def test_nothing_is_no_download(portal, user):

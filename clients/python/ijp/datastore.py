@@ -30,12 +30,15 @@ __all__ = [
     "ATTEMPTS",
     "BLOCK_BYTES",
     "CRC32_HEADER",
+    "FILES_HEADER",
+    "ONLINE_HEADER",
     "SHA256_HEADER",
     "Content",
     "DatastoreClient",
     "DatastoreSession",
     "Download",
     "Progress",
+    "Readiness",
     "Selection",
     "Sent",
     "Stored",
@@ -46,6 +49,9 @@ CRC32_HEADER = "X-Checksum-CRC32"
 
 SHA256_HEADER = "X-Checksum-SHA256"
 """Request header of ``put``: the SHA-256 (hexadecimal) that the content must have to be kept."""
+
+FILES_HEADER, ONLINE_HEADER = "X-Files", "X-Files-Online"
+"""Headers of the answer to ``isPrepared``: how many files it is about, and how many are online."""
 
 _ERRORS: dict[str, type[PortalError]] = {
     "BadRequestException": BadRequestError,
@@ -96,6 +102,19 @@ class Stored:
     checksum: int
     location: str
     size: int
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether a prepared selection can be downloaded now.
+
+    Attributes:
+        online, files: How many of how many files are on disk; None if the service does not say.
+    """
+
+    is_ready: bool
+    online: int | None = None
+    files: int | None = None
 
 
 class DatastoreClient:
@@ -165,8 +184,16 @@ class DatastoreClient:
         Raises:
             NotFoundError: There is none of that id, or not any more.
         """
+        return self.readiness(prepared_id).is_ready
+
+    def readiness(self, prepared_id: str) -> Readiness:
+        """As ``is_prepared``, with how much of it is there."""
         answer = self.call("GET", "/isPrepared", None, params={"preparedId": prepared_id})
-        return bool(answer.text.strip() == "true")
+        return Readiness(
+            answer.text.strip() == "true",
+            _count(answer.headers.get(ONLINE_HEADER)),
+            _count(answer.headers.get(FILES_HEADER)),
+        )
 
     def get_prepared(self, prepared_id: str, *, start: int = 0, name: str = "") -> Download:
         """Download a prepared selection; its id is all that is needed."""
@@ -332,6 +359,10 @@ class DatastoreSession:
 def _flags(zip: bool, compress: bool) -> dict[str, str]:
     flags = {"zip": zip, "compress": compress}
     return {name: "true" for name, wanted in flags.items() if wanted}
+
+
+def _count(told: str | None) -> int | None:
+    return int(told) if told and told.isascii() and told.isdigit() else None
 
 
 def _milliseconds(moment: datetime | None) -> str | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from time import sleep
 from typing import Any
 from urllib.parse import quote
 
@@ -51,6 +52,14 @@ def read_error(status: int, body: Mapping[str, Any]) -> errors.PortalError:
         fields=fields if isinstance(fields, dict) else None,
         correlation_id=body.get("correlationId"),
     )
+
+
+def growing_pauses(first: float = 0.05, longest: float = 15.0) -> Iterator[float]:
+    """How long to wait, in seconds, before asking again and again."""
+    pause = first
+    while True:
+        yield pause
+        pause = min(pause * 1.5, longest)
 
 
 class PortalClient:
@@ -139,10 +148,53 @@ class PortalClient:
         params = {"depth": str(depth)}
         return dict(self._json("GET", f"/datasets/{dataset_id}/provenance", params=params))
 
-    def download(self, dataset_ids: Sequence[int] = (), datafile_ids: Sequence[int] = ()) -> Record:
-        """Prepare data for download; gives ``url``, which needs no session."""
-        body = {"datasetIds": list(dataset_ids), "datafileIds": list(datafile_ids)}
+    def begin_download(
+        self, dataset_ids: Sequence[int] = (), datafile_ids: Sequence[int] = (), *, name: str = ""
+    ) -> Record:
+        """Have data prepared for download in the background.
+
+        Returns:
+            How far it is: ``id``, ``state`` (PREPARING, RESTORING, READY or FAILED with its
+            ``reason``), ``looked`` of ``total`` things that were selected, ``online`` of
+            ``files``, and, when it is prepared, ``url``, which needs no session.
+
+        Raises:
+            NotFoundError: Something of a small selection is not there, or not for the user.
+        """
+        body = {"datasetIds": list(dataset_ids), "datafileIds": list(datafile_ids), "name": name}
         return dict(self._json("POST", "/downloads", json=body))
+
+    def download_state(self, id: str) -> Record:
+        """How far a download is, as ``begin_download`` gives it."""
+        return dict(self._json("GET", f"/downloads/{quote(id, safe='')}"))
+
+    def download(
+        self,
+        dataset_ids: Sequence[int] = (),
+        datafile_ids: Sequence[int] = (),
+        *,
+        name: str = "",
+        tell: Callable[[Record], None] = lambda _: None,
+    ) -> Record:
+        """Prepare data for download and wait until their address is known.
+
+        They may have to come back from the archive still: the state is then RESTORING.
+
+        Args:
+            tell: Told how far it is while it is waited for.
+
+        Raises:
+            PortalError: They cannot be downloaded; says why.
+        """
+        seen = self.begin_download(dataset_ids, datafile_ids, name=name)
+        pauses = growing_pauses()
+        while seen["state"] == "PREPARING":
+            tell(seen)
+            sleep(next(pauses))
+            seen = self.download_state(seen["id"])
+        if seen["state"] == "FAILED":
+            raise errors.PortalError(f"the data cannot be downloaded: {seen['reason']}")
+        return seen
 
     # job types
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ import zlib
 import pytest
 
 from ijp import tus
-from ijp.cli import upload
+from ijp.cli import download, upload
 from ijp.datastore import DatastoreSession
 from ijp.errors import UnavailableError
 
@@ -166,6 +167,58 @@ def test_what_arrived_before_it_broke_is_kept(ana, portal, fresh, here, monkeypa
     assert part.read_bytes() == whole[:700]
     ana.says("download", made, "-o", "x.zip")
     assert (here / "x.zip").read_bytes() == whole
+
+
+# The tests' own server leaves a file open when it reads from a client that was killed.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_download_that_was_killed_halfway_goes_on(ana, portal, fresh, here):
+    """The command is killed by the system; the next one asks only for the rest."""
+    content = os.urandom(3 << 19)
+    made = portal.dataset(fresh("killed"), files={"a.bin": content})
+    (file,) = portal.user().datafiles(made)
+    source = """
+import os
+from ijp.cli.main import main
+from ijp.downloads import Download
+real = Download._received
+def received(self):
+    for block in real(self):
+        if self._at > 1 << 20:
+            os.kill(os.getpid(), 9)
+        yield block
+Download._received = received
+main()
+"""
+    command = [sys.executable, "-c", source, "download", "-f", str(file["id"])]
+    done = subprocess.run(command, env=ana.for_processes(), capture_output=True)
+    assert done.returncode == -9, done.stderr
+    (part,) = here.iterdir()
+    kept = part.stat().st_size
+    assert part.read_bytes() == content[:kept]
+    assert kept > 0
+    asked = []
+    with pytest.MonkeyPatch.context() as patched:
+        real = DatastoreSession.get_data
+        patched.setattr(
+            DatastoreSession,
+            "get_data",
+            lambda self, chosen, **more: (
+                asked.append(more.get("start", 0)) or real(self, chosen, **more)
+            ),
+        )
+        ana.says("download", "-f", file["id"])
+    assert asked == [0, kept]
+    assert names_in(here) == ["a.bin"]
+    assert (here / "a.bin").read_bytes() == content
+    gc.collect()
+
+
+def test_more_than_an_address_can_have_is_listed_first(ana, portal, fresh, here, monkeypatch):
+    made = [portal.dataset(fresh("listed")) for _ in range(3)]
+    monkeypatch.setattr(download, "_MOST_AT_ONCE", 2)
+    ana.says("download", *made, "-o", "x.zip")
+    with zipfile.ZipFile(here / "x.zip") as archive:
+        assert len(archive.namelist()) == 3
 
 
 def test_address_needs_no_session(ana, portal, fresh):

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from time import sleep
+from typing import Protocol
 
 import click
 
 from ijp.cli.environment import Environment, pass_environment
 from ijp.cli.ids import IDS, flat
-from ijp.cli.progress import bytes_bar, waiting_bar
+from ijp.cli.progress import Counted, bytes_bar, counting_bar
 from ijp.datastore import BLOCK_BYTES, Download, Selection
-from ijp.errors import BadRequestError, ConflictError, DataNotOnlineError, InternalError
+from ijp.errors import (
+    BadRequestError,
+    ConflictError,
+    DataNotOnlineError,
+    InternalError,
+    PortalError,
+)
+from ijp.portal import Record, growing_pauses
 from ijp.query import query
 
-_FIRST_PAUSE_SECONDS = 0.5
-_LONGEST_PAUSE_SECONDS = 15.0
+_MOST_AT_ONCE = 200
+"""Of more the portal makes a list first: they do not fit into an address."""
+
+
+class _Ask(Protocol):
+    """Begins to download, from a byte on."""
+
+    def __call__(self, *, start: int = 0) -> Download: ...
 
 
 @click.command()
@@ -45,8 +61,8 @@ def download(
     """Get datasets as a zip, or a single datafile as it is.
 
     A download that was broken off goes on where it stopped when the command is given again.
-    Data that are not on disk are asked for and waited for. What arrived is compared with the
-    checksums.
+    Data that are not on disk are asked for and waited for, with how many files of them are there.
+    What arrived is compared with the checksums.
 
     \b
     ijp download 12 13 -o results.zip
@@ -57,18 +73,19 @@ def download(
     if not (selection.dataset_ids or selection.datafile_ids):
         raise click.UsageError("give ids of datasets, or -f and ids of datafiles")
     if only_url:
-        prepared = environment.portal.download(selection.dataset_ids, selection.datafile_ids)
+        prepared = _listed(environment, selection)
         environment.show(prepared, [prepared["url"]])
         return
     name = _proposed(environment, selection)
-    with _available(environment, selection, name, wait=not no_wait) as data:
+    data, ask = _available(environment, selection, name, wait=not no_wait)
+    with data:
         place = target = _place(output, data.name)
         if unpack := extract and place.suffix == ".zip":
             target = place.with_suffix("")
             place = place.with_name(f".{place.name}")
         if target.exists() and not force:
             raise ConflictError(f"{target} is there already (--force replaces it)")
-        _fetch(environment, selection, data, place)
+        _fetch(data, ask, place, _check_of(environment, selection))
     if unpack:
         _unpack(place, target)
     environment.show({"path": str(target)}, [str(target)])
@@ -76,25 +93,58 @@ def download(
 
 def _available(
     environment: Environment, selection: Selection, name: str, *, wait: bool
-) -> Download:
+) -> tuple[Download, _Ask]:
     """The download, after the data have been brought back if they had to be."""
+    ask: _Ask = partial(environment.datastore.get_data, selection, name=name)
+    is_small = len(selection.dataset_ids) + len(selection.datafile_ids) <= _MOST_AT_ONCE
     while True:
         try:
-            return environment.datastore.get_data(selection, name=name)
+            if is_small:
+                return ask(), ask
         except DataNotOnlineError:
             if not wait:
                 raise
-            _wait_until_there(environment, selection)
+        prepared = _brought_back(environment, selection, name, wait=wait)
+        is_small = True
+        ask = partial(environment.datastore.datastore.get_prepared, prepared, name=name)
 
 
-def _wait_until_there(environment: Environment, selection: Selection) -> None:
-    prepared = environment.datastore.prepare(selection)
-    pause = _FIRST_PAUSE_SECONDS
-    click.echo("the data are being brought back from the archive", err=True)
-    with waiting_bar("waiting for the data"):
-        while not environment.datastore.datastore.is_prepared(prepared):
-            sleep(pause)
-            pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
+def _brought_back(environment: Environment, selection: Selection, name: str, *, wait: bool) -> str:
+    """The data service's id of a selection that is listed, and all there."""
+    seen = _listed(environment, selection, name)
+    pauses, told = growing_pauses(), ""
+    with counting_bar() as count:
+        while seen["state"] != "READY":
+            if seen["state"] != "RESTORING":
+                raise PortalError(f"the data cannot be downloaded: {seen['reason']}")
+            if not wait:
+                raise DataNotOnlineError("the data are not online; they have been asked for")
+            told = _tell(seen, told, count)
+            sleep(next(pauses))
+            seen = environment.portal.download_state(seen["id"])
+    return str(seen["preparedId"])
+
+
+def _tell(seen: Record, told: str, count: Counted) -> str:
+    """Say how many files are back, in a line if that is news; gives the line."""
+    text = "the data are being brought back from the archive"
+    count("files brought back", seen["online"] or 0, seen["files"])
+    if seen["online"] is not None:
+        text += f": {seen['online']:,} of {seen['files']:,} files are there"
+    if text != told and not sys.stderr.isatty():
+        click.echo(text, err=True)
+    return text
+
+
+def _listed(environment: Environment, selection: Selection, name: str = "") -> Record:
+    """What the portal says of a selection when it knows what is in it."""
+    with counting_bar() as count:
+        return environment.portal.download(
+            selection.dataset_ids,
+            selection.datafile_ids,
+            name=name,
+            tell=lambda seen: count("listed", seen["looked"], seen["total"]),
+        )
 
 
 def _proposed(environment: Environment, selection: Selection) -> str:
@@ -115,13 +165,12 @@ def _place(output: str | None, name: str) -> Path:
     return place
 
 
-def _fetch(environment: Environment, selection: Selection, data: Download, place: Path) -> None:
+def _fetch(data: Download, ask: _Ask, place: Path, fault_of: Callable[[Path], str | None]) -> None:
     """Write the content to a place, going on where an earlier download of it was broken off.
 
     Raises:
         InternalError: What arrived is not what was sent; the next command begins anew.
     """
-    fault_of = _check_of(environment, selection)
     part = _part(place, data.headers)
     begun = part.stat().st_size if part.exists() else 0
     if data.size is not None and begun >= data.size:
@@ -131,7 +180,7 @@ def _fetch(environment: Environment, selection: Selection, data: Download, place
         _write(data, part, place, fault_of)
         return
     data.close()
-    with environment.datastore.get_data(selection, start=begun, name=data.name) as rest:
+    with ask(start=begun) as rest:
         _write(rest, part, place, fault_of)
 
 

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    MofNCompleteColumn,
     Progress,
     SpinnerColumn,
     TextColumn,
@@ -20,6 +21,9 @@ from rich.progress import (
 )
 
 from ijp.cli.text import one_line
+
+Counted = Callable[[str, int, int | None], None]
+"""Told what is counted, how many there are, and of how many; None if nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +59,18 @@ def bytes_bar(label: str, total: int | None) -> Iterator[Bar]:
 
 
 @contextmanager
-def waiting_bar(label: str) -> Iterator[None]:
-    """A sign that something is awaited, with the time that it has taken."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+def counting_bar() -> Iterator[Counted]:
+    """How many of how many there are so far, with the time that it has taken."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(separator=" of "),
+        TimeElapsedColumn(),
+    )
     console = Console(stderr=True, highlight=False)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        bars.add_task(escape(one_line(label)), total=None)
-        yield
+        task = bars.add_task("", total=None)
+        yield lambda what, done, total: bars.update(
+            task, description=escape(one_line(what)), completed=done, total=total
+        )
