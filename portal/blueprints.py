@@ -11,6 +11,7 @@ from portal.api import (
     data,
     data_downloads,
     jobs,
+    limits,
     nodes,
     session,
     sweeps,
@@ -31,7 +32,7 @@ from portal.views import (
     pieces,
     run,
 )
-from portal.views import alterations as jobs_pages
+from portal.views import limits as jobs_pages
 
 
 def api() -> list[ApiBlueprint]:
@@ -44,6 +45,7 @@ def api() -> list[ApiBlueprint]:
         sweeps.blueprint,
         batches.blueprint,
         alterations.blueprint,
+        limits.blueprint,
         nodes.blueprint,
         capsule.blueprint,
     ]

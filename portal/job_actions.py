@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from batch.engine import BatchEngine, Capability
 from ijp.errors import ConflictError, NotImplementedHereError, PortalError
-from portal import audit, job_folder, submitting
+from portal import audit, job_folder, limits_spent, submitting
 from portal.engines import Engines
 from portal.job_rows import is_over
 from portal.model import UNFINISHED, JobAttempt, JobRow
@@ -33,8 +33,12 @@ class Action(StrEnum):
     DELETE = "delete"
     RETRY = "retry"
     REPEAT = "repeat"
+    FIRST = "first"
+    LAST = "last"
 
 
+ORDERING = (Action.FIRST, Action.LAST)
+"""What is about the order of a user's own jobs."""
 _NEEDED = {Action.HOLD: Capability.HOLD, Action.RELEASE: Capability.RELEASE}
 
 
@@ -128,6 +132,35 @@ def refusal(row: JobRow, action: Action) -> ConflictError | None:
     return ConflictError(f"job {row.id} is {row.state} and cannot be {verb}")
 
 
+def misplaced(row: JobRow) -> ConflictError | None:
+    """Why a job's place among its user's jobs cannot be changed; None if it can."""
+    if row.state == State.STAGING and row.attempted_at is None:
+        return None
+    told = f"job {row.id} is {row.state}; only jobs that the batch system has not got yet"
+    return ConflictError(f"{told} have an order here")
+
+
+def order(transaction: Session, user: User, rows: Sequence[JobRow], action: Action) -> None:
+    """Put jobs before, or behind, all others of their users that are not started."""
+    is_first = action is Action.FIRST
+    end = func.max(JobRow.precedence) if is_first else func.min(JobRow.precedence)
+    for name in {row.user_name for row in rows}:
+        fresh = (JobRow.state == State.STAGING, JobRow.attempted_at.is_(None))
+        query = select(end).where(JobRow.user_name == name, UNFINISHED, *fresh)
+        found = transaction.scalar(query) or 0
+        ids = [row.id for row in rows if row.user_name == name]
+        transaction.execute(
+            update(JobRow)
+            .where(JobRow.id.in_(ids), *fresh)
+            .values(precedence=found + (1 if is_first else -1))
+            .execution_options(synchronize_session=False)
+        )
+    for row in rows:
+        audit.record(transaction, user.name, str(action), f"job {row.id}", row.user_name)
+    transaction.flush()
+    transaction.expire_all()
+
+
 def move(transaction: Session, user: User, rows: Sequence[JobRow], action: Action) -> None:
     """Hold waiting jobs, or release them; the caller has seen that they wait."""
     statement = (
@@ -158,6 +191,7 @@ def delete(
 ) -> Collection[Path]:
     """Delete an ended job's row; gives the folders that are to be removed after the commit."""
     audit.record(transaction, user.name, "delete", f"job {row.id}", row.user_name)
+    limits_spent.keep(transaction, row)
     earlier: list[str] = []
     if row.attempt > 1:
         query = select(JobAttempt.mark).where(JobAttempt.job_id == row.id)

@@ -21,6 +21,7 @@ from portal.engines import Engines
 from portal.job_actions import Action, Done
 from portal.job_record import Attempt, Event, JobDetails, JobFilter, JobPage, JobRecord
 from portal.job_rows import attempt_of, filtered, number_of, record_of, row_of, whose
+from portal.limits_refusal import standing_of
 from portal.model import JobAttempt, JobEvent, JobOutput, JobRead, JobRow
 from portal.planning import Preview, Request
 from portal.sessions import Sessions, User
@@ -90,9 +91,11 @@ class Jobs:
     def store(self, user: User, act: submitting.Act) -> list[JobRecord]:
         """Accept what is checked already; raises as ``submit``."""
         act = replace(act, engine=self._engine_of(act))
+        investigations = (one.investigation_id for one in act.elements)
+        standing = standing_of(self._settings.limits, user, investigations)
         with Session(writing(self._database)) as transaction, transaction.begin():
             kept = self._sessions.kept
-            rows = submitting.store(transaction, self._settings, kept, user, act)
+            rows = submitting.store(transaction, self._settings, kept, user, act, standing)
             records = [self._record(row) for row in rows]
         self._wake()
         return records
@@ -261,6 +264,9 @@ class Jobs:
             elif action is Action.CANCEL:
                 job_actions.cancel(transaction, user, list(ready.values()))
                 states = _states(transaction, ids)
+            elif action in job_actions.ORDERING:
+                job_actions.order(transaction, user, list(ready.values()), action)
+                states = _states(transaction, ids)
             else:
                 job_actions.move(transaction, user, list(ready.values()), action)
                 states = _states(transaction, ids)
@@ -278,6 +284,8 @@ class Jobs:
                 error: PortalError | None = NotFoundError(f"there is no job {reference} of yours")
             elif action is Action.DELETE:
                 error = job_actions.undeletable(row)
+            elif action in job_actions.ORDERING:
+                error = job_actions.misplaced(row)
             else:
                 error = None if action is Action.CANCEL else self._immovable(row, action)
             if error is not None:
@@ -327,9 +335,11 @@ class Jobs:
             TooLargeError: They would be more jobs than the user may have; none is tried.
         """
         plan = self.plan_retry(user, references, more=more)
+        investigations = (one.row.investigation_id for one in plan.ready if one.row)
+        standing = standing_of(self._settings.limits, user, investigations)
         with Session(writing(self._database)) as transaction, transaction.begin():
             kept = self._sessions.kept
-            answers = retrying.perform(transaction, self._settings, kept, user, plan)
+            answers = retrying.perform(transaction, self._settings, kept, user, plan, standing)
         self._wake()
         done = []
         for one in plan.retries:

@@ -153,6 +153,7 @@ class JobRow(Base):
         engine: The name of its batch engine; "" is the default one.
         engine_reason: Why it is that one; "" where there was no choice.
         input_bytes: How large its inputs were when it was submitted; None if nobody knows.
+        precedence: The user's own order: before jobs of lower ones, until it is started.
     """
 
     __tablename__ = "job"
@@ -164,6 +165,7 @@ class JobRow(Base):
         Index("ix_job_user_name_state_submission_id", "user_name", "state", "submission_id"),
         Index("ix_job_submission_id_state", "submission_id", "state"),
         Index("ix_job_retry_mark", "retry_mark", unique=True),
+        Index("ix_job_investigation_id", "investigation_id"),
         Index("ix_job_unfinished", "id", sqlite_where=UNFINISHED, postgresql_where=UNFINISHED),
         Index("ix_job_unrecorded", "id", sqlite_where=UNRECORDED, postgresql_where=UNRECORDED),
         Index(
@@ -234,6 +236,7 @@ class JobRow(Base):
     engine: Mapped[str] = mapped_column(String(63), server_default=text("''"))
     engine_reason: Mapped[str] = mapped_column(String(1000), server_default=text("''"))
     input_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    precedence: Mapped[int] = mapped_column(server_default="0")
 
     @property
     def mark(self) -> str:
@@ -267,6 +270,28 @@ class JobAttempt(Base):
     batch_id: Mapped[str | None] = mapped_column(String(255))
     provenance_id: Mapped[int | None] = mapped_column(BigInteger)
     output_ids: Mapped[list[int]]
+
+
+class DeletedRun(Base):
+    """How long a job ran that its user has deleted: computing time is not given back by that."""
+
+    __tablename__ = "deleted_run"
+    __table_args__ = (Index("ix_deleted_run_investigation_id", "investigation_id", "ended_at"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    investigation_id: Mapped[int] = mapped_column(BigInteger)
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime]
+    cores: Mapped[int]
+
+
+class Membership(Base):
+    """That a user was in a group of the catalog when they submitted jobs last."""
+
+    __tablename__ = "membership"
+
+    user_name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    group_name: Mapped[str] = mapped_column(String(255), primary_key=True, index=True)
 
 
 class Alteration(Base):

@@ -20,10 +20,11 @@ from ulid import ULID
 
 from ijp.errors import ConflictError, NotAuthorizedError, NotFoundError, PortalError
 from jobdefs.store import Definitions
-from portal import audit, submitting
+from portal import audit, limits_refusal, submitting
 from portal import selection as selecting
 from portal.failure import Failure, of_text
 from portal.kept_sessions import KeptSessions
+from portal.limits_refusal import Demand, Standing
 from portal.model import JobAttempt, JobEvent, JobOutput, JobRead, JobRow
 from portal.selection import Selection
 from portal.sessions import User
@@ -220,17 +221,21 @@ def perform(
     kept: KeptSessions,
     user: User,
     found: RetryPlan,
+    standing: Standing | None = None,
 ) -> dict[int, PortalError | None]:
     """Begin the next attempts, all in the caller's transaction, which has the lock for writing.
+
+    Args:
+        standing: What the catalog says that limits depend on; None: as it was the last time.
 
     Returns:
         By job id, what came between since the plan was made; None where nothing did.
 
     Raises:
-        TooLargeError: More unfinished jobs than the user may have.
+        TooLargeError: More jobs than there may be by one of the limits.
     """
     submitting.lock(transaction, user.name)
-    submitting.check_quota(transaction, settings, user.name, len(found.ready))
+    limits_refusal.require(transaction, settings, user.name, standing or Standing(), _wanted(found))
     session_id = kept.keep(transaction, user.name, user.catalog)
     answers: dict[int, PortalError | None] = {}
     begun: list[Retry] = []
@@ -246,6 +251,15 @@ def perform(
             answers[row.id] = ConflictError(f"job {row.id} was tried again, or changed, meanwhile")
     _note(transaction, user, begun, outputs)
     return answers
+
+
+def _wanted(found: RetryPlan) -> Counter[Demand]:
+    """What the next attempts would take."""
+    return Counter(
+        Demand.of(one.row.job_type, one.row.investigation_id, one.after or {})
+        for one in found.ready
+        if one.row
+    )
 
 
 def _begin(

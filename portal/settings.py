@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from marshmallow import RAISE, Schema, fields, post_load, validate
 
+from portal.limits import Limits, LimitsSchema
 from portal.single_sign_on import SingleSignOnSchema, SingleSignOnSettings
 from servicekit import settings as reading
 from servicekit.client_address import Network, Networks
@@ -52,6 +53,7 @@ class PortalSettings:
         engine: The kind of the default engine, which is also its name.
         engines: More engines by name.
         jobs_per_user: How many unfinished jobs one user may have.
+        limits: What else users, groups, job types and investigations may have.
         retry_memory_mib: The most memory that a retry asks for by itself.
         retry_wall_minutes: The most time that a retry asks for by itself.
         lost_after_seconds: How long the engine may not know a job before it counts as lost.
@@ -79,6 +81,7 @@ class PortalSettings:
     admins: tuple[str, ...] = ("simple/root",)
     jobs_per_user: int = 20_000
     jobs_per_submission: int = 5_000
+    limits: Limits = field(default_factory=Limits)
     retry_memory_mib: int = 65_536
     retry_wall_minutes: int = 7 * 24 * 60
     output_limit_mib: int = 1024
@@ -158,6 +161,7 @@ class PortalSettingsSchema(Schema):
     admins = fields.List(fields.String(), load_default=["simple/root"])
     jobs_per_user = fields.Integer(load_default=20_000, validate=validate.Range(min=1))
     jobs_per_submission = fields.Integer(load_default=5_000, validate=validate.Range(min=1))
+    limits = fields.Nested(LimitsSchema, load_default=Limits)
     retry_memory_mib = fields.Integer(load_default=65_536, validate=validate.Range(min=1))
     retry_wall_minutes = fields.Integer(load_default=10_080, validate=validate.Range(min=1))
     output_limit_mib = fields.Integer(load_default=1024, validate=validate.Range(min=1))

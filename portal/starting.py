@@ -18,7 +18,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
 from batch.engine import JobSpec
@@ -28,7 +28,8 @@ from portal import changes, checkpoints, job_folder, planning, tokens
 from portal.changes import Change
 from portal.engines import gone
 from portal.failure import Failure
-from portal.model import UNFINISHED, JobRow, Submission
+from portal.fairness_choice import Choosing
+from portal.model import JobRow
 from portal.moments import now
 from portal.recalling import Recalling
 from portal.services import Services
@@ -38,9 +39,6 @@ from servicekit.database import writing
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 32
-"""How many jobs are chosen in turn; those of sweeps bring the rest of their sweep along."""
-MOST_TOGETHER = 1000
 QUEUED = "waiting for a free slot"
 _TRIED_AGAIN = "not started yet, it is tried again"
 _FIRST_RETRY_SECONDS = 2.0
@@ -58,12 +56,13 @@ class Starting:
         self._settings = services.settings
         self._database = services.database
         self._engine = services.engines[name]
-        self._is_mine = services.engines.rows_of(name)
+        is_mine = services.engines.rows_of(name)
+        self._choosing = Choosing(services.database, services.settings.limits, is_mine)
         self._recalling = Recalling(services)
 
     def start_some(self) -> int:
         """Submit the next few jobs, users taking turns; gives how many there were."""
-        rows = self._with_engine(self._chosen())
+        rows = self._with_engine(self._choosing.next())
         if not rows:
             return 0
         checkpoints.reached("chosen")
@@ -113,33 +112,6 @@ class Starting:
             return _refused(row, row.reason.replace(_TRIED_AGAIN, "it could not be started"))
         return None
 
-    def _chosen(self) -> Sequence[JobRow]:
-        """The next jobs of each user in turn, with the sweeps they are of; large sweeps last."""
-        is_due = and_(
-            UNFINISHED,
-            self._is_mine,
-            JobRow.state == State.STAGING.value,
-            or_(JobRow.next_try_at.is_(None), JobRow.next_try_at <= now()),
-        )
-        place = func.row_number().over(partition_by=JobRow.user_name, order_by=JobRow.id)
-        ranked = select(JobRow.id, JobRow.submission_id, place.label("place")).where(is_due)
-        first = ranked.order_by("place", JobRow.id).limit(AT_ONCE).subquery()
-        whole = (
-            select(first.c.submission_id, func.min(first.c.place).label("place"))
-            .group_by(first.c.submission_id)
-            .subquery()
-        )
-        query = (
-            select(JobRow)
-            .join(whole, whole.c.submission_id == JobRow.submission_id)
-            .join(Submission, Submission.id == JobRow.submission_id)
-            .where(is_due)
-            .order_by(Submission.size > AT_ONCE, whole.c.place, Submission.id, JobRow.id)
-            .limit(MOST_TOGETHER)
-        )
-        with Session(self._database) as transaction:
-            return transaction.scalars(query).all()
-
     def _submit(self, rows: Sequence[JobRow]) -> None:
         if not rows:
             return
@@ -164,10 +136,11 @@ class Starting:
         checkpoints.reached("recorded")
 
     def _mark(self, rows: Sequence[JobRow], secrets: Mapping[int, str]) -> list[JobRow]:
-        """Commit that these are attempted; those that were cancelled meanwhile are left out."""
+        """Commit that these are attempted; others that were cancelled, or do not fit, stay."""
         marked = []
         with Session(writing(self._database)) as transaction, transaction.begin():
-            for row in rows:
+            fitting = self._choosing.fitting(transaction, rows)
+            for row in (one for one in rows if one.id in fitting):
                 statement = (
                     update(JobRow)
                     .where(JobRow.id == row.id, JobRow.state == State.STAGING.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,9 @@ from ulid import ULID
 from ijp.errors import ConflictError, TooLargeError
 from jobdefs.command import Inputs
 from jobdefs.job_type import JobType
-from portal import planning
+from portal import limits_refusal, planning
 from portal.kept_sessions import KeptSessions
+from portal.limits_refusal import Demand, Standing
 from portal.model import UNFINISHED, JobEvent, JobRow, Submission
 from portal.moments import now
 from portal.planning import Plan, Request
@@ -104,18 +106,22 @@ def store(
     kept: KeptSessions,
     user: User,
     act: Act,
+    standing: Standing | None = None,
 ) -> Sequence[JobRow]:
     """Store jobs in the caller's transaction, which has taken the lock for writing.
 
+    Args:
+        standing: What the catalog says that limits depend on; None: as it was the last time.
+
     Raises:
-        TooLargeError: More jobs than the user may have.
+        TooLargeError: More jobs than there may be by one of the limits.
         ConflictError: The key was used for another request meanwhile.
     """
     lock(transaction, user.name)
     if (found := earlier(transaction, user.name, act.key, act.content)) is not None:
         return found
     check_number(settings, len(act.elements))
-    check_quota(transaction, settings, user.name, len(act.elements))
+    limits_refusal.require(transaction, settings, user.name, standing or Standing(), _wanted(act))
     submission = Submission(
         user_name=user.name,
         key=act.key,
@@ -190,22 +196,6 @@ def check_number(settings: PortalSettings, wanted: int) -> None:
         )
 
 
-def check_quota(
-    transaction: Session, settings: PortalSettings, user_name: str, wanted: int
-) -> None:
-    """Refuse more unfinished jobs than a user may have.
-
-    Raises:
-        TooLargeError: With these it would be too many.
-    """
-    there = unfinished(transaction, user_name)
-    if there + wanted > settings.jobs_per_user:
-        raise TooLargeError(
-            f"you have {there} unfinished jobs; with these {wanted} it would be more than the "
-            f"{settings.jobs_per_user} that one user may have"
-        )
-
-
 def _jobs(transaction: Session, submission_id: int) -> Sequence[JobRow]:
     query = select(JobRow).where(JobRow.submission_id == submission_id).order_by(JobRow.id)
     return transaction.scalars(query).all()
@@ -214,12 +204,6 @@ def _jobs(transaction: Session, submission_id: int) -> Sequence[JobRow]:
 def _common(act: Act, user: User, submission_id: int, session_id: int) -> dict[str, Any]:
     """What all jobs of a submission share."""
     job_type = act.job_type
-    resources = job_type.resources
-    needed = {
-        "cores": resources.cores,
-        "memoryMiB": resources.memory_mib,
-        "wallMinutes": resources.wall_minutes,
-    }
     return {
         "submission_id": submission_id,
         "sweep_id": submission_id if len(act.elements) > 1 else None,
@@ -230,13 +214,29 @@ def _common(act: Act, user: User, submission_id: int, session_id: int) -> dict[s
         "creates_provenance": job_type.creates_provenance,
         "program": list(job_type.program),
         "wants": planning.wants(job_type),
-        "resources": {name: value for name, value in needed.items() if value is not None},
+        "resources": _resources(job_type),
         "state": State.STAGING,
         "reason": WAITING,
         "submitted_at": now(),
         "engine": act.engine,
         "engine_reason": act.engine_reason,
     }
+
+
+def _resources(job_type: JobType) -> dict[str, int]:
+    resources = job_type.resources
+    needed = {
+        "cores": resources.cores,
+        "memoryMiB": resources.memory_mib,
+        "wallMinutes": resources.wall_minutes,
+    }
+    return {name: value for name, value in needed.items() if value is not None}
+
+
+def _wanted(act: Act) -> Counter[Demand]:
+    """What a submission would take."""
+    name, resources = act.job_type.name, _resources(act.job_type)
+    return Counter(Demand.of(name, one.investigation_id, resources) for one in act.elements)
 
 
 def _own(act: Act, element: Element) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from ijp.errors import BadRequestError, NotFoundError
 from portal.failure import Failure, of_text
+from portal.fairness_tables import WAITS
 from portal.job_actions import Action
 from portal.job_record import JobFilter, JobPage, JobRecord
 from portal.job_rows import filtered, record_of, whose
@@ -100,6 +101,7 @@ class Sweep:
 
     Attributes:
         size: How many they were; some may be deleted by now.
+        waits: Which limit keeps some of its jobs waiting; "" if none does.
     """
 
     id: int
@@ -109,6 +111,7 @@ class Sweep:
     submitted_at: datetime
     size: int
     counts: Counts
+    waits: str = ""
 
     @property
     def state(self) -> State:
@@ -169,7 +172,7 @@ def entries(
     chosen = _chosen(which, whose(user, which), after).limit(limit + 1).subquery()
     counted = [func.count().filter(JobRow.state == state).label(state.name) for state in State]
     sums = (
-        select(JobRow.submission_id, func.min(JobRow.id).label("lead"), *counted)
+        select(JobRow.submission_id, func.min(JobRow.id).label("lead"), _waits, *counted)
         .where(JobRow.submission_id.in_(select(chosen.c.id)))
         .group_by(JobRow.submission_id)
         .subquery()
@@ -184,6 +187,13 @@ def entries(
         found = [_entry(row, settings) for row in transaction.execute(query)]
     shown = tuple(found[:limit])
     return EntryPage(shown, shown[-1].submission_id if len(found) > limit else None)
+
+
+_waits = (
+    func.max(JobRow.reason)
+    .filter(JobRow.state == State.STAGING, JobRow.reason.startswith(WAITS))
+    .label("waits")
+)
 
 
 def _chosen(which: JobFilter, user_name: str | None, after: int | None) -> Select[int]:
@@ -227,10 +237,10 @@ def _entry(row: Any, settings: PortalSettings) -> Entry:
         return Entry(submission.id, lead)
     numbers = row._mapping
     counts = Counts({state: numbers[state.name] for state in State if numbers[state.name]})
-    return Entry(submission.id, lead, _sweep(submission, counts))
+    return Entry(submission.id, lead, _sweep(submission, counts, numbers["waits"]))
 
 
-def _sweep(submission: Submission, counts: Counts) -> Sweep:
+def _sweep(submission: Submission, counts: Counts, waits: str | None) -> Sweep:
     return Sweep(
         id=submission.id,
         name=submission.name or submission.job_type,
@@ -239,6 +249,7 @@ def _sweep(submission: Submission, counts: Counts) -> Sweep:
         submitted_at=submission.created_at,
         size=submission.size,
         counts=counts,
+        waits=waits or "",
     )
 
 
@@ -249,7 +260,7 @@ def get(database: Engine, user: User, sweep_id: int) -> Sweep:
         NotFoundError: There is none.
     """
     query = (
-        select(Submission, JobRow.state, JobRow.failure_kind, func.count())
+        select(Submission, JobRow.state, JobRow.failure_kind, func.count(), _waits)
         .join(JobRow, JobRow.submission_id == Submission.id)
         .where(Submission.id == sweep_id, Submission.size > 1)
         .group_by(Submission.id, JobRow.state, JobRow.failure_kind)
@@ -260,11 +271,12 @@ def get(database: Engine, user: User, sweep_id: int) -> Sweep:
         raise NotFoundError(f"there is no sweep {sweep_id} of yours")
     by_state: dict[State, int] = {}
     failures: dict[Failure, int] = {}
-    for _, state, kind, number in rows:
+    for _, state, kind, number, _ in rows:
         by_state[State(state)] = by_state.get(State(state), 0) + number
         if state == State.FAILED and (failure := of_text(kind)) is not None:
             failures[failure] = number
-    return _sweep(rows[0][0], Counts(by_state, failures))
+    waits = max(row.waits or "" for row in rows)
+    return _sweep(rows[0][0], Counts(by_state, failures), waits)
 
 
 def elements(
@@ -296,6 +308,8 @@ _APPLIES: dict[Action, Iterable[State]] = {
     Action.DELETE: FINAL,
     Action.RETRY: (State.FAILED,),
     Action.REPEAT: tuple(State),
+    Action.FIRST: (State.STAGING,),
+    Action.LAST: (State.STAGING,),
 }
 """To which of a sweep's jobs an action is done when it is asked for the whole."""
 

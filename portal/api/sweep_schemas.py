@@ -46,6 +46,7 @@ class SweepOut(WireSchema):
     size = fields.Integer(metadata={"description": "how many they were; some may be deleted"})
     state = fields.String(metadata={"description": "one word for all"})
     counts = fields.Nested(CountsOut)
+    waits = fields.String(metadata={"description": "which limit keeps some of its jobs waiting"})
 
 
 class EntryOut(WireSchema):

@@ -296,7 +296,7 @@ def delete(reference: str) -> ResponseReturnValue:
     return redirect("/jobs", 303)
 
 
-@blueprint.post("/<any(cancel, hold, release, delete, repeat):action>")
+@blueprint.post("/<any(cancel, hold, release, delete, repeat, first, last):action>")
 @login_required
 def act(action: str) -> ResponseReturnValue:
     """Do something to the ticked jobs and sweeps; what does not go for one stops no other."""
@@ -333,6 +333,8 @@ _TOLD = {
     Action.DELETE: ("is deleted", "are deleted"),
     Action.RETRY: ("is tried again", "are tried again"),
     Action.REPEAT: ("is submitted again", "are submitted again"),
+    Action.FIRST: ("goes before your others", "go before your others"),
+    Action.LAST: ("goes behind your others", "go behind your others"),
 }
 
 

@@ -327,6 +327,8 @@ class PortalClient:
     ) -> Record:
         """Cancel, hold, release, delete, retry or repeat many jobs; gives ``results`` by job.
 
+        ``first`` and ``last`` change the order of the user's own jobs that are not started.
+
         Args:
             sweeps: Of which all jobs are meant that the action is for.
             failure: Of these, only jobs that failed so, such as ``memory``.
@@ -407,6 +409,14 @@ class PortalClient:
         """Grant a request, or refuse it with a reason; for administrators."""
         verb = "grant" if grant else "refuse"
         return dict(self._json("POST", f"/alterations/{id}/{verb}", json={"reason": reason}))
+
+    def limits(self, *, everybody: bool = False) -> Record:
+        """What the user may have and uses, in ``limits``; jobs wait or are refused beyond.
+
+        Args:
+            everybody: Of all users, in ``users``; for administrators.
+        """
+        return dict(self._json("GET", "/limits/users" if everybody else "/limits"))
 
     def queues(self) -> Record:
         """The queues of the batch system, and how many jobs run and wait."""

@@ -197,3 +197,17 @@ def test_alterations_are_asked_for_and_decided(ana, portal, blocked):
     assert ana.run("alterations").stderr == "nothing was asked for\n"
     ana.refuses("alterations", "--grant", "1", code=4)
     ana.run("cancel", number)
+
+
+def test_limits_are_shown_with_what_is_used(ana, blocked):
+    lines = [line.split("\t") for line in ana.says("limits").splitlines()]
+    assert ["your unfinished jobs", "20000"] in [[line[0], line[2]] for line in lines]
+    found = json.loads(ana.says("--json", "limits"))
+    (one,) = (one for one in found["limits"] if one["kind"] == "unfinished")
+    assert one["used"] >= 4
+    assert "administrators" in ana.run("limits", "--all", code=4).stderr
+
+
+def test_order_of_jobs_that_are_started_is_not_changed(ana, blocked):
+    done = ana.run("first", blocked[0], code=6)
+    assert "has not got yet" in done.stderr

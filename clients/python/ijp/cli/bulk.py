@@ -102,6 +102,22 @@ def repeat(environment: Environment, jobs: tuple[str, ...]) -> None:
 
 @click.command()
 @_jobs
+@pass_environment
+def first(environment: Environment, jobs: tuple[str, ...]) -> None:
+    """Start jobs before your others that have not started; s7 is all of sweep 7."""
+    _act(environment, "first", jobs, lambda _: "goes before your others")
+
+
+@click.command()
+@_jobs
+@pass_environment
+def last(environment: Environment, jobs: tuple[str, ...]) -> None:
+    """Start jobs when your others have started; s7 is all of sweep 7."""
+    _act(environment, "last", jobs, lambda _: "goes behind your others")
+
+
+@click.command()
+@_jobs
 @_failure
 @click.option("--same", is_flag=True, help="With the memory and time that they had.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")

@@ -97,6 +97,8 @@ def _show_sweep(
 def _sweep_lines(sweep: Record) -> Iterator[str]:
     yield f"sweep s{sweep['id']}  {sweep['name']}  {sweep['state']}"
     yield f"  {counted(sweep)}"
+    if sweep.get("waits"):
+        yield f"  {sweep['waits']}"
     for kind, number in sweep["counts"].get("failures", {}).items():
         yield f"  {FAILURES.get(kind, kind):25} {number}"
 
