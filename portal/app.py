@@ -14,7 +14,7 @@ from ijp.catalog import CatalogClient
 from ijp.datastore import DatastoreClient
 from ijp.errors import NotAuthenticatedError
 from jobdefs.store import DefinitionStore
-from portal import blueprints, engines, secret_files, settings, web
+from portal import blueprints, engines, metrics, secret_files, settings, web
 from portal.api import document
 from portal.dispatcher import Dispatcher
 from portal.jobs import Jobs
@@ -70,6 +70,7 @@ def make_services(found: PortalSettings, http: requests.Session) -> Services:
     definitions = DefinitionStore(found.facility_folder)
     keys = secret_files.read(found.secrets_folder, secret_files.SESSION_KEY)
     sessions = Sessions(found, tables, catalog, keys)
+    metrics.JOBS.watch(tables)
     batch_engines = engines.make(found)
     wake = event_for(found.database_url).set
     datastore = DatastoreClient(found.datastore_url, http)

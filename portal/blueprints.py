@@ -33,6 +33,7 @@ from portal.views import (
     run,
 )
 from portal.views import limits as jobs_pages
+from portal.views import nodes as nodes_pages
 
 
 def api() -> list[ApiBlueprint]:
@@ -66,6 +67,7 @@ def pages() -> list[Blueprint]:
         investigation.blueprint,
         jobs_pages.blueprint,
         login.blueprint,
+        nodes_pages.blueprint,
         pieces.blueprint,
         run.blueprint,
     ]

@@ -1,4 +1,4 @@
-"""Commands of the portal: ``ijpd init``, ``ijpd jobs`` and ``ijpd demo``."""
+"""Commands of the portal: ``ijpd init``, ``ijpd jobs``, ``ijpd nodes`` and ``ijpd demo``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from portal import audit, installation, settings
 from portal.demo_cli import demo
 from portal.engine_options import engine_options
 from portal.model import UNFINISHED, JobRow
+from portal.nodes_cli import nodes
 from servicekit import database
 from servicekit.cli import SETTINGS
 
@@ -110,4 +111,4 @@ def _tables(settings_file: Path) -> Engine:
     return database.engine_for(settings.read(settings_file).database_url, "portal")
 
 
-commands: list[click.Command] = [init, jobs, demo]
+commands: list[click.Command] = [init, jobs, nodes, demo]

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from portal.lane import Lane
 from portal.lease import Leadership
+from portal.monitoring import Monitoring
 from portal.provenance_record import ProvenanceRecord
 from portal.services import Services
 from portal.settling import Settling
@@ -43,6 +44,7 @@ class Dispatcher:
             Lane(services, name, self._settling, self._is_leading, event)
             for name, event in events.items()
         ]
+        self._monitoring = Monitoring(services, self._is_leading)
         self._housekeeping = threading.Thread(
             target=self._keep_house, name="housekeeping", daemon=True
         )
@@ -52,6 +54,7 @@ class Dispatcher:
         for lane in self._lanes:
             lane.start()
         self._housekeeping.start()
+        self._monitoring.start()
 
     def ask_engines(self) -> None:
         """Have the engines asked about their jobs soon."""
@@ -61,11 +64,13 @@ class Dispatcher:
     def stop(self) -> None:
         """End; gives back when nothing is in hand any more."""
         self._stopped.set()
+        self._monitoring.stop()
         for lane in self._lanes:
             lane.stop()
         for lane in self._lanes:
             lane.join(_STOP_SECONDS)
         self._housekeeping.join(_STOP_SECONDS)
+        self._monitoring.join(_STOP_SECONDS)
         try:
             self._lease.release()
         except SQLAlchemyError:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from batch.engine import EngineState, JobStatus
 from ijp.errors import ConflictError, EngineError, NotFoundError, PortalError
-from portal import changes, checkpoints
+from portal import changes, checkpoints, metrics
 from portal.changes import Change
 from portal.engines import Engines, gone
 from portal.failure import Failure, of_status
@@ -52,6 +52,7 @@ class Following:
         name = engine_name or services.engines.default_name
         self._services = services
         self._database = services.database
+        self._name = name
         self._engine = services.engines[name]
         self._is_mine = services.engines.rows_of(name)
         self._silent = silence_of(services.engines, name)
@@ -83,6 +84,7 @@ class Following:
             if (change := changed(row, statuses.get(row.batch_id or ""), now(), delays))
         ]
         changes.apply(self._database, made)
+        metrics.count_changes(self._name, rows, made)
         has_ended = any("ended_at" in change.values for change in made)
         if has_ended:
             checkpoints.reached("ended")

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Select, exists, select
 
 from batch.engine import Capability
 from ijp.errors import EngineError
+from portal import metrics
 from portal.altering import Altering
 from portal.following import Following
 from portal.model import IS_GRANTED, UNFINISHED, Alteration, JobRow
@@ -139,9 +140,12 @@ class Lane:
         begun = time.monotonic()
         try:
             self._following.follow()
-            self._pace.answered(time.monotonic() - begun)
+            took = time.monotonic() - begun
+            metrics.POLLS.labels(self._name).observe(took)
+            self._pace.answered(took)
         except EngineError as error:
             log.warning("the batch engine %s does not answer: %s", self._name, error.message)
+            metrics.SILENT_POLLS.labels(self._name).inc()
             self._pace.silent()
 
     def _settle_due(self) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from portal import metrics
 from portal.model import Lease
 from portal.moments import now
 from servicekit.database import writing
@@ -29,7 +30,9 @@ class Leadership:
     def held(self) -> bool:
         """Whether this process may act now; asks the database a few times in a lease's time."""
         if time.monotonic() >= self._ask_at:
-            self._held = self._claim()
+            before, self._held = self._held, self._claim()
+            if before and not self._held:
+                metrics.LOST_LEASES.labels(self._name).inc()
             part = 4 if self._held else 8
             self._ask_at = time.monotonic() + self._duration.total_seconds() / part
         return self._held

@@ -389,6 +389,35 @@ class DownloadRow(Base):
     created_at: Mapped[datetime] = mapped_column(index=True)
 
 
+class NodeRow(Base):
+    """A host that runs jobs, as it was when it was last looked at.
+
+    Attributes:
+        engine: By what name the settings have its batch system.
+        told: What the batch system said, a ``batch.engine.Node``.
+        measured: What was measured, the values of a ``batch.monitoring.measures.Measures``.
+    """
+
+    __tablename__ = "node"
+
+    engine: Mapped[str] = mapped_column(String(100), primary_key=True)
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    told: Mapped[dict[str, Any]]
+    told_at: Mapped[datetime]
+    measured: Mapped[dict[str, Any]]
+    measured_at: Mapped[datetime | None]
+
+
+class NodeSourceRow(Base):
+    """Who was asked about hosts: when it last answered, and what is wrong with it now."""
+
+    __tablename__ = "node_source"
+
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    answered_at: Mapped[datetime | None]
+    fault: Mapped[str] = mapped_column(String(1000), default="")
+
+
 class Lease(Base):
     """Who of several processes acts; a holder that does not renew loses it."""
 

@@ -7,14 +7,12 @@ from datetime import datetime
 
 from sqlalchemy import Engine, case, func, select
 
-from batch.engine import Capability, Node
 from portal.model import UNFINISHED, Audit, JobRow
-from portal.recent import Recent
+from portal.nodes import NodeRecord, nodes_of
 from portal.services import Services
 from portal.states import State
 
 MOST_ACTIONS = 20
-_hosts: Recent[list[Node]] = Recent(10.0)
 
 
 @dataclass(frozen=True)
@@ -92,21 +90,13 @@ class Queues:
 
 
 def queues_of(services: Services, user_name: str) -> Queues:
-    """The queues up to ten seconds ago, so that the batch system is not asked for each user.
-
-    Raises:
-        EngineError: The batch system does not answer.
-    """
-    nodes: list[Node] = []
-    if Capability.NODES in services.engine.capabilities:
-        nodes = _hosts.get(id(services.engine), services.engine.nodes)
-    names = sorted({name for one in nodes for name in _names(services, one)})
+    """The queues with their hosts as these were last looked at; no batch system is asked."""
+    nodes = nodes_of(services)
+    names = sorted({name for one in nodes for name in _names(one)})
     shares = queue_of(services.database).shares
     own = [one for one in shares if one.user_name == user_name]
     return Queues(
-        tuple(
-            _queue(name, [one for one in nodes if name in _names(services, one)]) for name in names
-        ),
+        tuple(_queue(name, [one for one in nodes if name in _names(one)]) for name in names),
         running=sum(one.running for one in shares),
         waiting=sum(one.waiting for one in shares),
         own_running=sum(one.running for one in own),
@@ -114,11 +104,11 @@ def queues_of(services: Services, user_name: str) -> Queues:
     )
 
 
-def _names(services: Services, node: Node) -> tuple[str, ...]:
-    return node.queues or (services.engine.name,)
+def _names(node: NodeRecord) -> tuple[str, ...]:
+    return node.queues or (node.engine,)
 
 
-def _queue(name: str, nodes: list[Node]) -> BatchQueue:
+def _queue(name: str, nodes: list[NodeRecord]) -> BatchQueue:
     online = [one for one in nodes if one.online]
     return BatchQueue(
         name=name,

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from marshmallow import RAISE, Schema, fields, post_load, validate
 
 from portal.limits import Limits, LimitsSchema
+from portal.monitoring_settings import MonitoringSchema, MonitoringSettings
 from portal.single_sign_on import SingleSignOnSchema, SingleSignOnSettings
 from servicekit import settings as reading
 from servicekit.client_address import Network, Networks
@@ -61,6 +62,7 @@ class PortalSettings:
         token_grace_seconds: How long an ended job's token can still read.
         trusted_proxies: Whose word is taken for the address that a browser's request comes from.
         single_sign_on: The OpenID provider that browsers are sent to, if there is one.
+        monitoring: Whom the portal asks about the hosts, and how often.
     """
 
     base_folder: Path
@@ -92,6 +94,7 @@ class PortalSettings:
     ca_bundle: str | None = None
     trusted_proxies: tuple[Network, ...] = ()
     single_sign_on: SingleSignOnSettings | None = None
+    monitoring: MonitoringSettings = field(default_factory=MonitoringSettings)
 
     @property
     def secure_cookies(self) -> bool:
@@ -172,6 +175,7 @@ class PortalSettingsSchema(Schema):
     ca_bundle = fields.String(load_default=None, allow_none=True)
     trusted_proxies = Networks()
     single_sign_on = fields.Nested(SingleSignOnSchema, load_default=None)
+    monitoring = fields.Nested(MonitoringSchema, load_default=MonitoringSettings)
 
 
 _ENGINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")

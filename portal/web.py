@@ -42,6 +42,7 @@ _PAGES = (
     ("find", "Find", "/", "search"),
     ("jobs", "Jobs", "/jobs", "list-task"),
     ("files", "Upload", "/upload", "cloud-upload"),
+    ("nodes", "Nodes", "/nodes", "hdd-stack"),
     ("admin", "Admin", "/admin", "gear"),
 )
 _PROGRAMS = ("/api/", "/ijp/")

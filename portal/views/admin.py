@@ -8,9 +8,8 @@ from pathlib import Path
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from batch.engine import Node
-from ijp.errors import PortalError
 from jobdefs.problem import Problem
+from portal.nodes import nodes_of, silent_sources
 from portal.queue import queue_of
 from portal.services import services
 from portal.sessions import require_admin
@@ -26,23 +25,14 @@ def overview() -> ResponseReturnValue:
     by_file: dict[Path, list[Problem]] = defaultdict(list)
     for problem in definitions.problems:
         by_file[problem.file].append(problem)
-    nodes, fault = _nodes()
     return render_template(
         "admin/overview.html",
         job_types=definitions.job_types.values(),
         families=definitions.families,
         problems=by_file,
         folder=services().definitions.folder,
-        engine=services().engine,
-        nodes=nodes,
-        fault=fault,
+        engines=services().engines,
+        nodes=nodes_of(services()),
+        silent=silent_sources(services()),
         queue=queue_of(services().database),
     )
-
-
-def _nodes() -> tuple[list[Node], str]:
-    """The engine's hosts; when it does not answer, why not."""
-    try:
-        return services().engine.nodes(), ""
-    except PortalError as error:
-        return [], error.message

@@ -47,6 +47,8 @@ OWN = [
     "/batch/fail%20on%20purpose",
     "/upload",
     "/upload/{image}",
+    "/nodes",
+    "/nodes?by=load&down=true",
     "/help",
     "/api/docs",
     "/no/such/page",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 import pytest
 
-from portal import installation
-from tests.batch.sites import slurm
 from tests.batch.sites.slurm import SlurmSite
-from tests.portal_site import copy, running
+from tests.portal import slurm_portal
+from tests.portal_site import running
 
 pytestmark = pytest.mark.slow
 
@@ -31,18 +29,7 @@ def slurm_site():
 def portal(slurm_site, installation_to_copy, tmp_path):
     """A portal whose jobs run on Slurm."""
     folder = tmp_path / "portal"
-    copy(installation_to_copy, folder)
-    settings_file = folder / installation.SETTINGS_FILE
-    head, _, _ = settings_file.read_text().partition("[portal.engine_settings]")
-    head = head.replace('engine = "local"', 'engine = "slurm"\npoll_interval_seconds = 0.5')
-    environment = json.dumps(slurm_site.environment).replace(":", " =")
-    settings_file.write_text(
-        f"{head}[portal.engine_settings]\n"
-        f'command_folder = "{slurm.COMMANDS}"\n'
-        f"environment = {environment}\n"
-        f'defaults = {{queue = "batch"}}\n'
-        f"array_limit = 100\n"
-    )
+    slurm_portal.install(installation_to_copy, folder, slurm_site)
     with running(folder) as portal:
         yield portal
 

@@ -423,8 +423,23 @@ class PortalClient:
         return dict(self._json("GET", "/queues"))
 
     def nodes(self) -> list[Record]:
-        """The hosts of the batch system; for administrators."""
+        """The hosts that run jobs, as they were when the portal last looked at them."""
         return list(self._json("GET", "/nodes"))
+
+    def set_node_offline(self, name: str, note: str, *, engine: str = "") -> Record:
+        """Have no new jobs start on a host; for administrators.
+
+        Args:
+            note: Why, for everybody to see.
+            engine: Which batch system's, where several have a host of this name.
+        """
+        body = {"note": note, "engine": engine}
+        return dict(self._json("POST", f"/nodes/{quote(name, safe='')}/offline", json=body))
+
+    def set_node_online(self, name: str, *, engine: str = "") -> Record:
+        """Let a host run jobs again; for administrators."""
+        body = {"engine": engine}
+        return dict(self._json("POST", f"/nodes/{quote(name, safe='')}/online", json=body))
 
     def output(self, id: int | str, *, stream: str = "out", offset: int = 0) -> Iterator[bytes]:
         """What a job wrote so far, from a byte on; nothing if there is no more.

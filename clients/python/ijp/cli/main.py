@@ -36,7 +36,7 @@ _COMMANDS = {
     "delete": ("bulk", "Remove ended jobs and their output."),
     "limits": ("limits", "Show what you may have, and what you use of it."),
     "queues": ("queues", "List the queues of the batch system."),
-    "nodes": ("nodes", "List the hosts of the batch system; for administrators."),
+    "nodes": ("nodes", "List the hosts that run jobs, or set one offline."),
 }
 """By name, the module of a command and what the list of commands says of it."""
 
