@@ -29,7 +29,7 @@ from ijp.errors import BadRequestError, ConflictError, EngineError, NotFoundErro
 
 __all__ = ["CommandEngine", "ListedJob", "Request"]
 
-_IDS_AT_ONCE = 500
+_IDS_AT_ONCE = 1000
 """Of about 20 characters each: far below what a command line can have."""
 _CHANGES = {
     "hold": (EngineState.QUEUED, EngineState.HELD),
@@ -48,6 +48,8 @@ class CommandEngine(Submitting):
     def __init__(self, settings: Mapping[str, Any], folder: Path) -> None:
         super().__init__(settings, folder)
         self._without_end: dict[str, float] = {}
+        if "cancel" in self.together:
+            self.at_once = _IDS_AT_ONCE
 
     def status(self, batch_ids: Collection[str]) -> dict[str, JobStatus]:
         asked = {

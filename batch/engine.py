@@ -203,6 +203,8 @@ class BatchEngine(ABC):
 
     name: ClassVar[str]
     capabilities: frozenset[Capability]
+    at_once: int = 50
+    """On how many jobs ``cancel_many`` and the like act in a moment."""
 
     @abstractmethod
     def __init__(self, settings: Mapping[str, Any], folder: Path) -> None:

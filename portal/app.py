@@ -25,7 +25,7 @@ from portal.services import Services
 from portal.sessions import COOKIE, Sessions, bearer
 from portal.settings import PortalSettings
 from portal.single_sign_on import SingleSignOn
-from portal.wakeup import event_for
+from portal.wakeup import bell_for, folder_in, waker
 from servicekit import database, logs
 from servicekit.service import Service
 
@@ -72,7 +72,7 @@ def make_services(found: PortalSettings, http: requests.Session) -> Services:
     sessions = Sessions(found, tables, catalog, keys)
     metrics.JOBS.watch(tables)
     batch_engines = engines.make(found)
-    wake = event_for(found.database_url).set
+    wake = waker(found.database_url, tables, folder_in(found.work_folder))
     datastore = DatastoreClient(found.datastore_url, http)
     return Services(
         settings=found,
@@ -142,7 +142,7 @@ def background(settings_file: Path, http: requests.Session) -> Dispatcher:
     made = make_services(found, http)
     account = ServiceAccount(made.catalog, found)
     record = ProvenanceRecord(made, account)
-    dispatcher = Dispatcher(made, record, event_for(found.database_url))
+    dispatcher = Dispatcher(made, record, bell_for(found.database_url))
     dispatcher.start()
     return dispatcher
 

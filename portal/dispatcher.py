@@ -19,6 +19,7 @@ from portal.monitoring import Monitoring
 from portal.provenance_record import ProvenanceRecord
 from portal.services import Services
 from portal.settling import Settling
+from portal.wakeup import Bell, Hearing, folder_in
 
 log = logging.getLogger(__name__)
 
@@ -30,30 +31,32 @@ _HOUSEKEEPING_SECONDS = 60.0
 class Dispatcher:
     """Acts on jobs until it is stopped; the jobs of each engine have a lane of their own."""
 
-    def __init__(self, services: Services, record: ProvenanceRecord, wake: threading.Event) -> None:
-        """Work for a portal; setting ``wake`` makes it look for work at once."""
+    def __init__(self, services: Services, record: ProvenanceRecord, bell: Bell) -> None:
+        """Work for a portal; ringing the bell makes it look for work at once."""
         self._services = services
         self._settling = Settling(services, record)
         self._lease = Leadership(services.database, "dispatcher", LEASE)
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        engines = services.engines
-        # the others see within a tenth of a second what is to be done
-        events = {name: threading.Event() for name in engines} | {engines.default_name: wake}
         self._lanes = [
-            Lane(services, name, self._settling, self._is_leading, event)
-            for name, event in events.items()
+            Lane(services, name, self._settling, self._is_leading, bell)
+            for name in services.engines
         ]
+        folder = folder_in(services.settings.work_folder)
+        self._hearing = Hearing(bell, services.database, folder)
         self._monitoring = Monitoring(services, self._is_leading)
-        self._housekeeping = threading.Thread(
-            target=self._keep_house, name="housekeeping", daemon=True
-        )
+        self._threads = [
+            threading.Thread(target=target, name=name, daemon=True)
+            for target, name in ((self._keep_house, "housekeeping"), (self._keep_lease, "lease"))
+        ]
 
     def start(self) -> None:
         """Begin, in threads of its own."""
         for lane in self._lanes:
             lane.start()
-        self._housekeeping.start()
+        self._hearing.start()
+        for thread in self._threads:
+            thread.start()
         self._monitoring.start()
 
     def ask_engines(self) -> None:
@@ -69,8 +72,10 @@ class Dispatcher:
             lane.stop()
         for lane in self._lanes:
             lane.join(_STOP_SECONDS)
-        self._housekeeping.join(_STOP_SECONDS)
+        for thread in self._threads:
+            thread.join(_STOP_SECONDS)
         self._monitoring.join(_STOP_SECONDS)
+        self._hearing.stop(_STOP_SECONDS)
         try:
             self._lease.release()
         except SQLAlchemyError:
@@ -79,6 +84,14 @@ class Dispatcher:
     def _is_leading(self) -> bool:
         with self._lock:
             return self._lease.held()
+
+    def _keep_lease(self) -> None:
+        """Renew it while the lanes are busy with something long, too."""
+        while not self._stopped.wait(LEASE.total_seconds() / 4):
+            try:
+                self._is_leading()
+            except SQLAlchemyError as error:
+                log.warning("the lease could not be renewed: %s", error)
 
     def _keep_house(self) -> None:
         """Now and then: keep sessions of unfinished jobs alive, end those of others."""

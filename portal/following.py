@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from batch.engine import EngineState, JobStatus
-from ijp.errors import ConflictError, EngineError, NotFoundError, PortalError
+from ijp.errors import ConflictError, EngineError, NotFoundError
 from portal import changes, checkpoints, metrics
 from portal.changes import Change
 from portal.engines import Engines, gone
@@ -26,7 +26,7 @@ from portal.states import State
 
 log = logging.getLogger(__name__)
 
-WANTED_AT_ONCE = 50
+WANTED_AT_ONCE = 1000
 ENDED = "ended; its results are being recorded"
 HELD = "on hold until it is released"
 SUSPENDED = "suspended on its node"
@@ -118,31 +118,41 @@ class Following:
                 JobRow.id > self._done_up_to,
             )
             .order_by(JobRow.id)
-            .limit(WANTED_AT_ONCE)
+            .limit(at_once := min(WANTED_AT_ONCE, self._engine.at_once))
         )
         with Session(self._database) as transaction:
             rows = transaction.scalars(query).all()
-        self._done_up_to = rows[-1].id if len(rows) == WANTED_AT_ONCE else 0
-        known = [row for row in rows if self._services.engines.knows(row)]
-        made = [self._do(row) for row in known]
+        self._done_up_to = rows[-1].id if len(rows) == at_once else 0
+        alike: dict[str, list[JobRow]] = {}
+        for row in rows:
+            if self._services.engines.knows(row):
+                alike.setdefault(row.wanted or "", []).append(row)
+        made = [change for wanted, theirs in alike.items() for change in self._do(wanted, theirs)]
         changes.apply(self._database, made)
         return all(change.values for change in made)
 
-    def _do(self, row: JobRow) -> Change:
+    @property
+    def has_more_wanted(self) -> bool:
+        """Whether there may be more than were done."""
+        return self._done_up_to != 0
+
+    def _do(self, wanted: str, rows: Sequence[JobRow]) -> list[Change]:
         verbs = {
-            "cancel": self._engine.cancel,
-            "hold": self._engine.hold,
-            "release": self._engine.release,
+            "cancel": self._engine.cancel_many,
+            "hold": self._engine.hold_many,
+            "release": self._engine.release_many,
         }
-        wanted = row.wanted or ""
-        try:
-            verbs[wanted](row.batch_id or "")
-        except (NotFoundError, ConflictError) as error:
-            return _done(row, f"{wanted}: {error.message}")
-        except PortalError as error:
-            log.warning("job %s: %s: %s", row.id, wanted, error.message)
-            return Change(row.id, {})
-        return _done(row, f"{wanted}: told the batch system")
+        answers = verbs[wanted]([row.batch_id or "" for row in rows])
+        made = []
+        for row, error in zip(rows, answers, strict=True):
+            if error is None:
+                made.append(_done(row, f"{wanted}: told the batch system"))
+            elif isinstance(error, (NotFoundError, ConflictError)):
+                made.append(_done(row, f"{wanted}: {error.message}"))
+            else:
+                log.warning("job %s: %s: %s", row.id, wanted, error.message)
+                made.append(Change(row.id, {}))
+        return made
 
     def _rows(self) -> Sequence[JobRow]:
         query = select(JobRow).where(

@@ -25,10 +25,14 @@ from portal.services import Services
 from portal.settling import Settling
 from portal.starting import Starting
 from portal.states import State
+from portal.wakeup import LOOK, Bell
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.08
+IDLE_SECONDS = 1.0
+"""How often it is looked for work that nobody called for."""
+_HEED_SECONDS = 1.0
+"""Reports of jobs make it ask the engine no more often."""
 AFTER_TROUBLE_SECONDS = 2.0
 _SETTLERS = 2
 _TOGETHER_SECONDS = 0.02
@@ -53,19 +57,21 @@ class Lane:
         name: str,
         settling: Settling,
         is_leading: Callable[[], bool],
-        wake: threading.Event,
+        bell: Bell,
     ) -> None:
         """Work for an engine.
 
         Args:
             is_leading: Whether this process may act now.
-            wake: Setting it makes the lane look for work at once.
+            bell: Ringing it makes the lane look for work, or ask the engine, at once.
         """
         self._services = services
         self._name = name
         self._engine = services.engines[name]
         self._is_leading = is_leading
-        self._wake = wake
+        self._wake = bell.event()
+        self._reported = bell.event(LOOK)
+        self._heed_at = 0.0
         self._starting = Starting(services, name)
         self._altering = Altering(services, name)
         self._following = Following(services, name)
@@ -92,6 +98,7 @@ class Lane:
     def ask(self) -> None:
         """Have the engine asked about its jobs soon."""
         self._changed.set()
+        self._wake.set()
 
     def stop(self) -> None:
         """Begin to end; ``join`` waits for it."""
@@ -112,11 +119,15 @@ class Lane:
             except Exception:
                 log.exception("the dispatcher had to leave a round of %s unfinished", self._name)
                 self._stopped.wait(AFTER_TROUBLE_SECONDS)
-            self._wake.wait(POLL_SECONDS)
+            self._wake.wait(_HEED_SECONDS if self._reported.is_set() else IDLE_SECONDS)
             self._wake.clear()
 
     def _act(self) -> None:
         """One round; cheap when there is nothing to do."""
+        if self._reported.is_set() and time.monotonic() >= self._heed_at:
+            self._heed_at = time.monotonic() + _HEED_SECONDS
+            self._reported.clear()
+            self._changed.set()
         with self._services.database.connect() as connection:
             staging, wanted, ended, granted = connection.execute(self._to_do).one()
         if granted and self._pace.may_ask:
@@ -128,6 +139,8 @@ class Lane:
         if wanted and self._pace.may_ask:
             if not self._following.do_wanted():
                 self._pace.silent()
+            elif self._following.has_more_wanted:
+                self._wake.set()
             self._changed.set()
         if self._changed.is_set() and self._pace.may_ask:
             self._changed.clear()
@@ -165,6 +178,10 @@ class Lane:
         finally:
             with self._lock:
                 self._in_hand.discard(job_id)
+                is_last = not self._in_hand
+            if is_last:
+                # of many that ended together the next
+                self._wake.set()
 
     def _watch(self) -> None:
         """Notice when the engine has news; without them, ask from time to time."""

@@ -18,7 +18,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, update
+from sqlalchemy import case, func, literal, update
 from sqlalchemy.orm import Session
 
 from batch.engine import JobSpec
@@ -35,7 +35,6 @@ from portal.recalling import Recalling
 from portal.services import Services
 from portal.settings import PortalSettings
 from portal.states import State
-from servicekit.database import writing
 
 log = logging.getLogger(__name__)
 
@@ -137,21 +136,27 @@ class Starting:
 
     def _mark(self, rows: Sequence[JobRow], secrets: Mapping[int, str]) -> list[JobRow]:
         """Commit that these are attempted; others that were cancelled, or do not fit, stay."""
-        marked = []
-        with Session(writing(self._database)) as transaction, transaction.begin():
+        hashes = {row.id: tokens.hash_of(secrets[row.id]) for row in rows}
+        attempts: dict[int, list[int]] = {}
+        for row in rows:
+            attempts.setdefault(row.attempt, []).append(row.id)
+        marked: set[int] = set()
+        with Session(changes.writing_many(self._database)) as transaction, transaction.begin():
             fitting = self._choosing.fitting(transaction, rows)
-            for row in (one for one in rows if one.id in fitting):
+            for attempt, ids in attempts.items():
+                own = case({id: literal(hashes[id]) for id in ids}, value=JobRow.id)
                 statement = (
                     update(JobRow)
-                    .where(JobRow.id == row.id, JobRow.state == State.STAGING.value)
-                    .where(JobRow.cancelled.is_(False), JobRow.attempt == row.attempt)
+                    .where(JobRow.id.in_(fitting.intersection(ids)))
+                    .where(JobRow.state == State.STAGING.value)
+                    .where(JobRow.cancelled.is_(False), JobRow.attempt == attempt)
                     .values(attempted_at=func.coalesce(JobRow.attempted_at, now()))
-                    .values(token_hash=tokens.hash_of(secrets[row.id]), token_ends_at=None)
+                    .values(token_hash=own, token_ends_at=None)
                     .returning(JobRow.id)
+                    .execution_options(synchronize_session=False)
                 )
-                if transaction.execute(statement).scalar() is not None:
-                    marked.append(row)
-        return marked
+                marked |= set(transaction.scalars(statement))
+        return [row for row in rows if row.id in marked]
 
     def _spec(self, row: JobRow, token: str) -> JobSpec:
         settings = self._settings
@@ -199,6 +204,7 @@ class Starting:
 
     def _record(self, rows: Sequence[JobRow], answers: Sequence[str | PortalError]) -> None:
         made = []
+        later: dict[str, list[JobRow]] = {}
         for row, answer in zip(rows, answers, strict=True):
             if isinstance(answer, str):
                 made.append(_queued(row, answer))
@@ -206,8 +212,10 @@ class Starting:
             elif isinstance(answer, BadRequestError):
                 made.append(_refused(row, f"it could not be started: {answer.message}"))
             else:
-                self._put_off([row], answer)
+                later.setdefault(answer.message, []).append(row)
         changes.apply(self._database, made)
+        for message, theirs in later.items():
+            self._put_off(theirs, EngineError(message))
 
     def _put_off(self, rows: Sequence[JobRow], error: PortalError) -> None:
         """Try again later, with growing pauses."""

@@ -129,9 +129,11 @@ class SlurmEngine(CommandEngine):
         return found
 
     def arguments_for_many(self, action: str, native_ids: Sequence[str]) -> list[str]:
+        """Elements of an array in one word: one by one, others would start in between."""
+        words = together(native_ids)
         if action == "cancel":
-            return [*self.actions[action], *native_ids]
-        return [*self.actions[action], ",".join(native_ids)]
+            return [*self.actions[action], *words]
+        return [*self.actions[action], ",".join(words)]
 
     def alter_arguments(self, native_id: str, changes: Mapping[str, Any]) -> list[str]:
         texts = {
@@ -180,6 +182,28 @@ class SlurmEngine(CommandEngine):
         arguments = ["sacct", "-X", "-n", "-P", f"--delimiter={SEPARATOR}"]
         arguments += [f"--format={','.join(SACCT_FIELDS)}", f"--jobs={','.join(native_ids)}"]
         return read_sacct(self.run(arguments).stdout)
+
+
+def together(native_ids: Sequence[str]) -> list[str]:
+    """Ids with the elements of each array as in ``17_[1-3,7]``."""
+    words: list[str] = []
+    arrays: dict[str, list[int]] = {}
+    for one in native_ids:
+        array, _, index = one.partition("_")
+        if index.isdecimal():
+            arrays.setdefault(array, []).append(int(index))
+        else:
+            words.append(one)
+    for array, indices in arrays.items():
+        ranges: list[list[int]] = []
+        for number in sorted(set(indices)):
+            if ranges and ranges[-1][1] == number - 1:
+                ranges[-1][1] = number
+            else:
+                ranges.append([number, number])
+        texts = (str(low) if low == high else f"{low}-{high}" for low, high in ranges)
+        words.append(f"{array}_[{','.join(texts)}]")
+    return words
 
 
 def _literal(path: object) -> str:

@@ -11,10 +11,23 @@ from pathlib import Path
 import pytest
 
 from batch.engine import Capability, Dependency, EngineState, When
-from batch.engines.slurm import SlurmEngine
+from batch.engines.slurm import SlurmEngine, together
 from ijp.errors import BadRequestError, ConflictError, EngineError, NotFoundError
 
 MARK = "01JBQ6Z9M3X5T7V9W1Y3A5C7E9"
+
+
+@pytest.mark.parametrize(
+    ("native_ids", "words"),
+    [
+        (["17"], ["17"]),
+        (["17_1", "17_2", "17_3"], ["17_[1-3]"]),
+        (["17_9", "4", "17_2", "18_5", "17_3"], ["4", "17_[2-3,9]", "18_[5]"]),
+        (["17_x", "17_"], ["17_x", "17_"]),
+    ],
+)
+def test_elements_of_an_array_are_one_word(native_ids, words):
+    assert together(native_ids) == words
 
 
 @pytest.mark.slow
@@ -56,6 +69,23 @@ class TestRealSlurm:
             engine.alter(busy[0], {"cores": 2})
         with pytest.raises(ConflictError):
             engine.alter(busy[0], {"wall_seconds": 2})
+
+    def test_elements_of_an_array_are_held_and_cancelled_by_one_command(
+        self, make_slurm, make_spec, slurm_site, wait_for
+    ):
+        engine = make_slurm()
+        specs = [make_spec("sh", "-c", "echo ran > ran; exec sleep 1000") for _ in range(6)]
+        batch_ids = engine.submit_many(specs)
+        for batch_id in batch_ids[:2]:
+            wait_for(engine, batch_id, EngineState.RUNNING)
+        answers = engine.hold_many(batch_ids)
+        assert [type(one) for one in answers] == [ConflictError] * 2 + [type(None)] * 4
+        assert {engine.status([one])[one].state for one in batch_ids[2:]} == {EngineState.HELD}
+        assert engine.release_many(batch_ids[2:5]) == [None] * 3
+        assert engine.cancel_many(batch_ids) == [None] * 6
+        for batch_id in batch_ids:
+            assert wait_for(engine, batch_id).reason == "cancelled"
+        assert not any((spec.folder / "ran").exists() for spec in specs[2:])
 
     def test_resources_reach_slurm(self, make_slurm, make_spec, wait_for, slurm_site):
         engine = make_slurm(defaults={"queue": "batch"}, pass_variables=["SLURM_*"])
