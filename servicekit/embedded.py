@@ -43,8 +43,35 @@ class Process:
         return self._apps[name]
 
 
+_LEAN = frozenset({"params", "data", "json", "headers", "stream", "timeout", "auth"})
+"""What a call within the process may have for the short way."""
+
+
 class _Session(requests.Session):
-    """Looks for proxies and the like only where a call leaves the process."""
+    """Has cookies, proxies and the like only where a call leaves the process."""
+
+    def request(self, method: Any, url: Any, *more: Any, **options: Any) -> requests.Response:
+        """Make a call; within the process without what requests do for servers elsewhere."""
+        if not more and options.get("allow_redirects") is False:
+            parts = urlsplit(str(url))
+            own = {name: value for name, value in options.items() if name != "allow_redirects"}
+            is_within = str(parts.hostname).endswith(SUFFIX) and own.keys() <= _LEAN
+            if is_within and not isinstance(own.get("auth"), tuple):
+                return self._within(method, url, own)
+        return super().request(method, url, *more, **options)
+
+    def _within(self, method: str, url: str, options: dict[str, Any]) -> requests.Response:
+        prepared = requests.PreparedRequest()
+        prepared.method = method
+        prepared.headers = CaseInsensitiveDict(options.get("headers") or {})
+        if query := prepared._encode_params(options.get("params") or {}):  # type: ignore[attr-defined]
+            url = f"{url}{'&' if '?' in url else '?'}{query}"
+        prepared.url = requests.utils.requote_uri(url)
+        prepared.prepare_body(options.get("data"), None, options.get("json"))
+        if auth := options.get("auth"):
+            prepared = auth(prepared)
+        adapter = self.get_adapter(str(prepared.url))
+        return adapter.send(prepared, stream=options.get("stream", False))
 
     def merge_environment_settings(
         self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any

@@ -16,7 +16,6 @@ from sqlalchemy import (
     SQLColumnExpression,
     String,
     bindparam,
-    func,
     literal,
     or_,
     select,
@@ -25,6 +24,7 @@ from sqlalchemy import (
 
 from catalog.authz.caller import Caller, Executor
 from catalog.authz.definition import Definition, read
+from catalog.authz.joined_text import joined
 from catalog.authz.merging import merged
 from catalog.authz.visible import AllRows, VisibleRows
 from catalog.model import PublicStep, Rule, User, UserGroup
@@ -130,7 +130,7 @@ def stored_rules(user: SQLColumnExpression[str], *outside: FromClause) -> Select
     )
     steps = select(literal(f"{_STEP} ") + PublicStep.origin + " " + PublicStep.field)
     stored = union_all(rules, steps).subquery().c.stored
-    return select(func.aggregate_strings(stored, SEPARATOR))
+    return select(joined(stored, SEPARATOR))
 
 
 @cache

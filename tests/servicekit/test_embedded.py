@@ -36,6 +36,17 @@ def http(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> requests.Session:
     def missing() -> tuple[Response, int]:
         return Response('{"message": "none here"}', mimetype="application/json"), 404
 
+    @app.route("/echo/told/<path:name>", methods=["GET", "POST"])
+    def told(name: str) -> dict[str, object]:
+        own = {one: request.headers.get(one) for one in ("Authorization", "Content-Type")}
+        return {
+            "name": name,
+            "args": request.args.to_dict(flat=False),
+            "form": request.form.to_dict(flat=False),
+            "json": request.get_json(silent=True),
+            **own,
+        }
+
     made = Service("echo", ("/echo",), lambda *_: app, lambda _: "sqlite://")
     monkeypatch.setattr(embedded, "services", lambda: {"echo": made})
     return embedded.Process(tmp_path / "ijp.toml").http
@@ -73,3 +84,23 @@ def test_callers_request_stays_its_own_while_an_answer_streams(http: requests.Se
 def test_error_is_raised_as_the_service_told_it(http: requests.Session) -> None:
     with pytest.raises(NotFoundError, match="none here"):
         transport(http).call("GET", "/missing")
+
+
+_CALLS = {
+    "parameters": ("GET", {"params": {"q": "ä &=+%", "many": ["1", "2"], "none": None}}),
+    "form": ("POST", {"data": {"text": "drei ä &=+", "many": ["1", "2"]}}),
+    "json": ("POST", {"json": {"ä": [1, None]}}),
+    "headers": ("GET", {"headers": {"Authorization": "Bearer a b"}}),
+}
+
+
+@pytest.mark.parametrize("name", _CALLS)
+def test_short_way_says_what_requests_say(http: requests.Session, name: str) -> None:
+    """A call that follows redirects goes the long way."""
+    method, options = _CALLS[name]
+    url = "http://echo.embedded/echo/told/x y%2Fz/ä"
+    short = http.request(method, url, allow_redirects=False, **options)
+    long = http.request(method, url, allow_redirects=True, **options)
+    assert short.json() == long.json()
+    assert short.json()["name"] == "x y/z/ä"
+    assert (short.url, short.headers["Content-Type"]) == (long.url, long.headers["Content-Type"])
