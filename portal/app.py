@@ -70,7 +70,7 @@ def make_services(found: PortalSettings, http: requests.Session) -> Services:
     definitions = DefinitionStore(found.facility_folder)
     keys = secret_files.read(found.secrets_folder, secret_files.SESSION_KEY)
     sessions = Sessions(found, tables, catalog, keys)
-    metrics.JOBS.watch(tables)
+    metrics.JOBS.watch(tables, found.engine)
     batch_engines = engines.make(found)
     wake = waker(found.database_url, tables, folder_in(found.work_folder))
     datastore = DatastoreClient(found.datastore_url, http)

@@ -61,11 +61,12 @@ class _Jobs(Collector):
 
     def __init__(self) -> None:
         self._database: Engine | None = None
+        self._default = ""
         self._kept: Recent[dict[tuple[str, str], int]] = Recent(_RECENT_SECONDS)
 
-    def watch(self, database: Engine) -> None:
-        """Tell of the jobs in this database."""
-        self._database = database
+    def watch(self, database: Engine, default_engine: str) -> None:
+        """Tell of the jobs in this database, whose default engine has this name."""
+        self._database, self._default = database, default_engine
         self._kept.forget()
 
     def collect(self) -> Iterator[Metric]:
@@ -74,7 +75,7 @@ class _Jobs(Collector):
             "ijp_jobs", "Jobs that are not finished, by their state.", labels=("engine", "state")
         )
         for (engine, state), count in self._counts().items():
-            told.add_metric((engine, state), count)
+            told.add_metric((engine or self._default, state), count)
         yield told
 
     def _counts(self) -> dict[tuple[str, str], int]:

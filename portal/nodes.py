@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -102,10 +102,14 @@ def nodes_of(services: Batch, user_name: str = "") -> list[NodeRecord]:
     query = select(NodeRow).order_by(NodeRow.engine, NodeRow.name)
     with Session(services.database) as transaction:
         rows = transaction.scalars(query).all()
-        jobs = _jobs(transaction, [row.name for row in rows], user_name)
+        hosts: dict[str, set[str]] = {}
+        for row in rows:
+            hosts.setdefault(row.engine, set()).add(row.name)
+        jobs = _jobs(transaction, hosts, services.engines.default_name, user_name)
     interval = timedelta(seconds=services.settings.monitoring.interval_seconds)
     oldest = now() - max(_OLD_AFTER, _OLD_AFTER_LOOKS * interval)
-    return [_record(services, row, jobs.get(row.name, (0, 0)), oldest) for row in rows]
+    none = (0, 0)
+    return [_record(services, row, jobs.get((row.engine, row.name), none), oldest) for row in rows]
 
 
 def silent_sources(services: Batch) -> list[SilentSource]:
@@ -176,22 +180,26 @@ def _changed(
     return next((one for one in nodes_of(services) if (one.engine, one.name) == key), node)
 
 
-def _jobs(transaction: Session, names: Sequence[str], user_name: str) -> dict[str, tuple[int, int]]:
-    """How many jobs of all users, and of one, run on each host."""
+def _jobs(
+    transaction: Session, hosts: Mapping[str, Collection[str]], default: str, user_name: str
+) -> dict[tuple[str, str], tuple[int, int]]:
+    """How many jobs of all users, and of one, run on each host of each batch system."""
     query = (
-        select(JobRow.node, JobRow.user_name, func.count())
+        select(JobRow.engine, JobRow.node, JobRow.user_name, func.count())
         .where(UNFINISHED, JobRow.state == State.EXECUTING, JobRow.node.is_not(None))
-        .group_by(JobRow.node, JobRow.user_name)
+        .group_by(JobRow.engine, JobRow.node, JobRow.user_name)
     )
-    found: dict[str, tuple[int, int]] = {}
-    known: dict[str, str | None] = {}
-    for node, of_user, count in transaction.execute(query):
-        host = str(node)
-        if host not in known:
-            known[host] = known_as((host,), set(names))
-        if name := known[host]:
-            all_jobs, own = found.get(name, (0, 0))
-            found[name] = (all_jobs + count, own + (count if of_user == user_name else 0))
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+    known: dict[tuple[str, str], str | None] = {}
+    for of_engine, node, of_user, count in transaction.execute(query):
+        engine = of_engine or default
+        key = (engine, str(node))
+        if key not in known:
+            known[key] = known_as((key[1],), hosts.get(engine, ()))
+        if name := known[key]:
+            all_jobs, own = found.get((engine, name), (0, 0))
+            more = count if of_user == user_name else 0
+            found[engine, name] = (all_jobs + count, own + more)
     return found
 
 

@@ -34,7 +34,7 @@ def answer(
     except TimeoutError:
         raise UnavailableError(f"no whole answer in {seconds:g} s") from None
     except (OSError, UnicodeError) as error:
-        raise UnavailableError(str(error)) from error
+        raise UnavailableError(getattr(error, "strerror", None) or str(error)) from error
 
 
 def page(url: str, *, seconds: float) -> bytes:

@@ -83,7 +83,6 @@ def test_number_of_calls_in_a_poll_depends_neither_on_jobs_nor_on_users(
             made = {}
             for jobs, users in ((10, 1), (1000, 100)):
                 add_jobs(portal, submitted(portal, tmp_path, jobs), users)
-                metrics.JOBS.watch(portal.services.database)
                 before = commands("slurm")
                 Following(portal.services).follow()
                 after = commands("slurm")
@@ -92,9 +91,9 @@ def test_number_of_calls_in_a_poll_depends_neither_on_jobs_nor_on_users(
                     for name in after
                     if after[name] != before.get(name, 0)
                 }
-                metrics.JOBS.watch(portal.services.database)
+            metrics.JOBS.watch(portal.services.database, "slurm")
             states = [str(one) for one in (State.QUEUED, State.EXECUTING)]
-            assert sum(sample("ijp_jobs", engine="", state=one) for one in states) == 1010
+            assert sum(sample("ijp_jobs", engine="slurm", state=one) for one in states) == 1010
             assert made == {10: {"squeue": 1}, 1000: {"squeue": 1}}
             site.empty()
 

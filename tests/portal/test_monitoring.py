@@ -11,17 +11,19 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, update
+from sqlalchemy.orm import Session
 
 from batch.engine import Node
 from batch.engines.local import LocalEngine
 from ijp.errors import EngineError
 from portal.engines import Engines
-from portal.model import Base, NodeRow
+from portal.model import Base, JobRow, NodeRow, Submission
 from portal.moments import now
 from portal.monitoring import Monitoring, look_at_engine
 from portal.monitoring_settings import MonitoringSettings
 from portal.nodes import nodes_of, silent_sources
 from portal.settings import PortalSettings
+from portal.states import State
 from servicekit import database
 
 HEAD = '<?xml version="1.0"?><!DOCTYPE GANGLIA_XML []><GANGLIA_XML SOURCE="gmond"><CLUSTER>'
@@ -240,3 +242,50 @@ def test_what_was_asked_later_is_kept(batch, ganglia, look):
     engine.nodes = asked_before
     look()
     assert [one.online for one in nodes_of(batch)] == [False, True]
+
+
+def test_jobs_are_counted_on_the_host_of_their_own_batch_system(batch, ganglia, look):
+    """Both have a host n1, whose jobs name it as they like."""
+    batch.engines["second"].hosts = [node("n1.example.org")]
+    add_jobs(
+        batch.database,
+        *[("", "n1", "ana"), ("", "n1", "ben"), ("", "n7", "ana"), ("", None, "ana")],
+        *[("second", "n1", "ana"), ("second", "N1.example.org", "ana")],
+    )
+    look()
+    found = {(one.engine, one.name): (one.jobs, one.own_jobs) for one in nodes_of(batch, "ana")}
+    assert found == {
+        ("first", "n1"): (2, 1),
+        ("first", "n2"): (0, 0),
+        ("second", "n1.example.org"): (2, 2),
+    }
+
+
+def add_jobs(tables: Engine, *jobs: tuple[str, str | None, str]) -> None:
+    """Add running jobs: engine, node and user."""
+    with Session(database.writing(tables)) as transaction, transaction.begin():
+        submission = Submission(user_name="x", key="x", content_hash="x", created_at=now())
+        transaction.add(submission)
+        transaction.flush()
+        for number, (engine, host, user) in enumerate(jobs):
+            empty: dict = {name: [] for name in ("program", "arguments", "wants", "raw_arguments")}
+            empty |= {"dataset_ids": [], "datafile_ids": [], "options": {}, "resources": {}}
+            transaction.add(
+                JobRow(
+                    public_id=f"{number:026}",
+                    submission_id=submission.id,
+                    user_name=user,
+                    name="a job",
+                    job_type="tool",
+                    job_type_version="v",
+                    creates_provenance=False,
+                    state=State.EXECUTING,
+                    progress_message="",
+                    submitted_at=now(),
+                    failure="",
+                    recorded=True,
+                    engine=engine,
+                    node=host,
+                    **empty,
+                )
+            )
