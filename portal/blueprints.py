@@ -13,6 +13,7 @@ from portal.api import (
     jobs,
     limits,
     nodes,
+    reports,
     session,
     sweeps,
 )
@@ -49,6 +50,7 @@ def api() -> list[ApiBlueprint]:
         limits.blueprint,
         nodes.blueprint,
         capsule.blueprint,
+        reports.blueprint,
     ]
 
 

@@ -57,6 +57,8 @@ class PortalSettings:
         limits: What else users, groups, job types and investigations may have.
         retry_memory_mib: The most memory that a retry asks for by itself.
         retry_wall_minutes: The most time that a retry asks for by itself.
+        job_reports: Jobs on batch systems tell the portal when they begin and end, so that it need
+            not wait for its next poll.
         lost_after_seconds: How long the engine may not know a job before it counts as lost.
         retry_seconds: How long a job's start is tried again before it fails.
         token_grace_seconds: How long an ended job's token can still read.
@@ -88,6 +90,7 @@ class PortalSettings:
     retry_wall_minutes: int = 7 * 24 * 60
     output_limit_mib: int = 1024
     poll_interval_seconds: float = 5.0
+    job_reports: bool = False
     lost_after_seconds: float = 300.0
     retry_seconds: float = 600.0
     token_grace_seconds: float = 30.0
@@ -169,6 +172,7 @@ class PortalSettingsSchema(Schema):
     retry_wall_minutes = fields.Integer(load_default=10_080, validate=validate.Range(min=1))
     output_limit_mib = fields.Integer(load_default=1024, validate=validate.Range(min=1))
     poll_interval_seconds = fields.Float(load_default=5.0, validate=validate.Range(min=0.05))
+    job_reports = fields.Boolean(load_default=False)
     lost_after_seconds = fields.Float(load_default=300.0, validate=validate.Range(min=0))
     retry_seconds = fields.Float(load_default=600.0, validate=validate.Range(min=0))
     token_grace_seconds = fields.Float(load_default=30.0, validate=validate.Range(min=0))

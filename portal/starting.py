@@ -184,6 +184,7 @@ class Starting:
             name=row.job_type[:100],
             output_limit_bytes=settings.output_limit_mib << 20,
             family=self._family(row),
+            report=folder / job_folder.JOB_FILE if settings.job_reports else None,
         )
 
     def _family(self, row: JobRow) -> str:

@@ -137,8 +137,9 @@ class Hearing:
         try:
             for subject in _SUBJECTS:
                 listeners[subject] = fifo.Listener(str(self._folder / subject))
+            waited: list[Any] = [*listeners.values(), self._told]
             while not self._stopped.is_set():
-                select.select([*listeners.values(), self._told], [], [])
+                select.select(waited, [], [])
                 for subject, listener in listeners.items():
                     if listener.wait(0):
                         self._bell.ring(subject)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
 
+from portal import installation
+from portal.states import State
 from tests.batch.sites.slurm import SlurmSite
 from tests.portal import slurm_portal
 from tests.portal_site import running
@@ -91,3 +94,19 @@ def test_granted_alteration_reaches_slurm(portal, slurm_site):
     portal.user().act("release", [job["id"]])
     portal.user().act("cancel", [one["id"] for one in blockers])
     assert portal.wait(job, seconds=60)["state"] == "Completed"
+
+
+def test_start_and_end_are_seen_by_reports_long_before_the_next_poll(
+    slurm_site, installation_to_copy, tmp_path
+):
+    folder = tmp_path / "portal"
+    slurm_portal.install(installation_to_copy, folder, slurm_site)
+    settings_file = folder / installation.SETTINGS_FILE
+    told = "poll_interval_seconds = 600\njob_reports = true\n"
+    text = re.sub(r"poll_interval_seconds = .*\n", told, settings_file.read_text(), count=1)
+    settings_file.write_text(text)
+    with running(folder) as portal:
+        assert portal.services.settings.poll_interval_seconds == 600
+        (job,) = portal.user().submit("tool", arguments=["steps", "5"])
+        portal.wait(job, State.EXECUTING, seconds=60)
+        assert portal.completed(job)["state"] == "Completed"
