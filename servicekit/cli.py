@@ -55,6 +55,11 @@ def ijpd() -> None:
 )
 @click.option("--threads", default=32, show_default=True, help="Requests served at once.")
 @click.option("--workers", default=1, show_default=True, help="Processes; 1 on SQLite.")
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(1, 65_535),
+    help="Of this host, for /metrics of a dispatcher that is served alone.",
+)
 def serve(
     settings_file: Path,
     names: tuple[str, ...],
@@ -63,6 +68,7 @@ def serve(
     throw_away_config: Path | None,
     threads: int,
     workers: int,
+    metrics_port: int | None,
 ) -> None:
     """Serve the named services at one address, or all of them.
 
@@ -74,7 +80,7 @@ def serve(
         if name not in known:
             raise click.UsageError(f"no service {name!r} (there are: {', '.join(known)})")
     if throw_away_config is None and names == (DISPATCHER,):
-        serving.run_background(settings_file, "portal")
+        serving.run_background(settings_file, "portal", metrics_port)
         return
     if DISPATCHER in names:
         raise click.UsageError("the dispatcher is served alone, or with everything")

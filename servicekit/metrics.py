@@ -12,7 +12,14 @@ from ipaddress import ip_address
 from typing import Any, cast
 
 from flask import Flask, request
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client import (
+    REGISTRY,
+    Counter,
+    Gauge,
+    Histogram,
+    make_wsgi_app,
+    start_http_server,
+)
 
 from servicekit import request_body
 
@@ -40,6 +47,18 @@ def gauge(name: str, help: str, value: Callable[[], float]) -> Gauge:
     made = Gauge(name, help)
     made.set_function(value)
     return made
+
+
+def serve(port: int) -> Callable[[], None]:
+    """Tell the numbers at a port of this host, where there is no other server; gives its end."""
+    server, thread = start_http_server(port, addr="127.0.0.1")
+
+    def end() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    return end
 
 
 def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -107,9 +107,14 @@ def serve(
     _Server(settings_file, names, background, options).run()
 
 
-def run_background(settings_file: Path, name: str) -> None:
-    """Run only the background work of a service, in this process, until told to end."""
+def run_background(settings_file: Path, name: str, metrics_port: int | None = None) -> None:
+    """Run only the background work of a service, in this process, until told to end.
+
+    Args:
+        metrics_port: Of this host, where its numbers are told; None is nowhere.
+    """
     logs.configure()
+    end_metrics = metrics.serve(metrics_port) if metrics_port is not None else None
     process = Process(settings_file)
     start = services()[name].background
     if start is None:
@@ -120,3 +125,5 @@ def run_background(settings_file: Path, name: str) -> None:
     running: Background = start(settings_file, process.http)
     ended.wait()
     running.stop()
+    if end_metrics is not None:
+        end_metrics()

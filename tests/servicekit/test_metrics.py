@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 import requests
 from prometheus_client import REGISTRY
@@ -65,6 +67,19 @@ def test_others_are_not_told(environ):
     answer = Client(metrics.answer).get("/metrics", environ_base=environ)
     assert answer.status_code == 403
     assert b"ijp" not in answer.data
+
+
+def test_process_without_requests_tells_its_numbers_at_a_port_of_this_host():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    end = metrics.serve(port)
+    try:
+        told = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+    finally:
+        end()
+    assert "ijp_requests_total" in told
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10)
 
 
 @pytest.mark.slow
