@@ -33,11 +33,16 @@ class OptionType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequestedResources:
-    """What a job of this type needs; None leaves it to the batch system."""
+    """What a job of this type needs; None leaves it to the batch system.
+
+    Attributes:
+        engine: The batch engine that it would like, where there are several.
+    """
 
     cores: int | None = None
     memory_mib: int | None = None
     wall_minutes: int | None = None
+    engine: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,9 @@ OPTION_ELEMENTS = (
     "tip",
 )
 RESOURCES = {"cores": "cores", "memoryMiB": "memory_mib", "wallMinutes": "wall_minutes"}
+ENGINE = "engine"
 
+_ENGINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -193,7 +195,7 @@ def _resources(root: Node) -> RequestedResources:
     node = root.child("resources")
     if node is None:
         return RequestedResources()
-    node.expect((), tuple(RESOURCES))
+    node.expect((), (*RESOURCES, ENGINE))
     found: dict[str, int] = {}
     for attribute, field in RESOURCES.items():
         text = (node.attribute(attribute) or "").strip()
@@ -201,7 +203,17 @@ def _resources(root: Node) -> RequestedResources:
             found[field] = int(text)
         elif node.attribute(attribute) is not None:
             node.error(f"{attribute}={text!r} is not a whole number above 0", "it is not used")
-    return RequestedResources(**found)
+    return RequestedResources(**found, engine=_engine(node))
+
+
+def _engine(node: Node) -> str | None:
+    given = node.attribute(ENGINE)
+    text = (given or "").strip()
+    if _ENGINE_NAME.fullmatch(text):
+        return text
+    if given is not None:
+        node.error(f"{ENGINE}={text!r} is no name of a batch engine", "it is not used")
+    return None
 
 
 def _options(root: Node) -> tuple[JobOption, ...]:

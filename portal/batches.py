@@ -30,10 +30,12 @@ from portal.batch_row import (
     header_faults,
     wanted_of,
 )
+from portal.estimates import Wanted as WantedJobs
 from portal.job_record import JobRecord
 from portal.job_rows import record_of
 from portal.model import JobRow
 from portal.planning import Request
+from portal.routing import Route
 from portal.selection import Selection
 from portal.services import Services
 from portal.sessions import User
@@ -52,6 +54,7 @@ class BatchRequest:
         key: The same key by the same user is the same submission; None: a new one.
         name: What to call the sweep; None: like the job type.
         leave_out: Rows with faults are left out; otherwise they keep all from being submitted.
+        engine: The batch engine that the jobs must go to; None: whichever is best.
     """
 
     job_type: str
@@ -61,6 +64,7 @@ class BatchRequest:
     key: str | None = None
     name: str | None = None
     leave_out: bool = False
+    engine: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class BatchPreview:
         faults: All that is wrong, by line, up to a limit.
         good: How many rows are as they should be.
         wrong: How many are not.
+        route: To which batch engine the good ones would go; None if there are none.
     """
 
     job_type: JobType
@@ -90,6 +95,7 @@ class BatchPreview:
     faults: tuple[Fault, ...]
     good: int
     wrong: int
+    route: Route | None = None
 
     @property
     def total(self) -> int:
@@ -138,7 +144,11 @@ def preview(services: Services, user: User, asked: BatchRequest) -> BatchPreview
     rows = [_shown(services, checked, one) for one in checked.planned[:PREVIEWED]]
     wrong = len(checked.planned) + len(checked.unread) - good
     faults = tuple(checked.faults[:MOST_FAULTS])
-    return BatchPreview(checked.job_type, checked.columns, tuple(rows), faults, good, wrong)
+    inputs = [one.plan.inputs[0] for one in checked.good if one.plan]
+    route = None
+    if inputs:
+        route = services.jobs.route(user, WantedJobs(checked.job_type, inputs, asked.engine or ""))
+    return BatchPreview(checked.job_type, checked.columns, tuple(rows), faults, good, wrong, route)
 
 
 def submit(services: Services, user: User, asked: BatchRequest) -> list[JobRecord]:
@@ -162,7 +172,8 @@ def submit(services: Services, user: User, asked: BatchRequest) -> list[JobRecor
         raise _refusal(checked.faults)
     elements = [one.element() for one in checked.good]
     name = asked.name or checked.job_type.name
-    return services.jobs.store(user, Act(key, content, checked.job_type, name, elements))
+    act = Act(key, content, checked.job_type, name, elements, engine=asked.engine or "")
+    return services.jobs.store(user, act)
 
 
 def _refusal(faults: Sequence[Fault]) -> ValidationFailedError:
@@ -177,6 +188,7 @@ def _refusal(faults: Sequence[Fault]) -> ValidationFailedError:
 
 def _content(asked: BatchRequest) -> str:
     parts = ["batch file", asked.job_type, asked.text, asked.kind, asked.leave_out]
+    parts += [asked.engine] if asked.engine else []
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -59,6 +59,7 @@ class Filled:
     investigation_id: int | None = None
     key: str = ""
     version: str | None = None
+    engine: str = ""
 
 
 def read(job_type: JobType, given: MultiDict[str, str]) -> Filled:
@@ -84,6 +85,7 @@ def read(job_type: JobType, given: MultiDict[str, str]) -> Filled:
         investigation_id=int(investigation) if _is_id(investigation) else None,
         key=given.get("key") or secrets.token_urlsafe(16),
         version=given.get("version") or None,
+        engine=given.get("engine", "")[:100],
     )
 
 
@@ -135,6 +137,7 @@ def request_for(job_type: JobType, selection: Selection, filled: Filled) -> Requ
         one_job=filled.one_job,
         investigation_id=filled.investigation_id,
         key=filled.key or None,
+        engine=filled.engine or None,
     )
 
 

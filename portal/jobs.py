@@ -14,18 +14,20 @@ from pathlib import Path
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from ijp.errors import NotFoundError, PortalError, ValidationFailedError
+from ijp.errors import NotFoundError, PortalError
 from jobdefs.store import DefinitionStore
 from portal import job_actions, planning, retrying, submitting
 from portal.engines import Engines
+from portal.estimates import Estimates, Wanted
 from portal.job_actions import Action, Done
 from portal.job_record import Attempt, Event, JobDetails, JobFilter, JobPage, JobRecord
 from portal.job_rows import attempt_of, filtered, number_of, record_of, row_of, whose
 from portal.limits_refusal import standing_of
 from portal.model import JobAttempt, JobEvent, JobOutput, JobRead, JobRow
 from portal.planning import Preview, Request
+from portal.routing import Route
 from portal.sessions import Sessions, User
-from portal.settings import BEST, PortalSettings
+from portal.settings import PortalSettings
 from portal.states import State
 from servicekit.database import writing
 
@@ -51,6 +53,7 @@ class Jobs:
         self._definitions = definitions
         self._sessions = sessions
         self._engines = engines
+        self._estimates = Estimates(settings, database, engines)
         self._wake = wake
 
     def wake(self) -> None:
@@ -65,7 +68,16 @@ class Jobs:
             NotAuthorizedError: The user may not use the job type's family.
         """
         plan = planning.plan(self._definitions.current(), user, request)
-        return plan.preview(self._settings)
+        preview = plan.preview(self._settings)
+        if not plan.inputs:
+            return preview
+        route = self.route(user, Wanted(plan.job_type, plan.inputs, request.engine or ""))
+        faults = {**preview.faults, "engine": [route.fault]} if route.fault else preview.faults
+        return replace(preview, route=route, faults=faults)
+
+    def route(self, user: User, wanted: Wanted) -> Route:
+        """Say to which batch engine jobs would go, and about when they would be done."""
+        return self._estimates.route(user, wanted)
 
     def submit(self, user: User, request: Request) -> list[JobRecord]:
         """Accept a request; gives its jobs, in the order of the inputs.
@@ -89,8 +101,8 @@ class Jobs:
         return self.store(user, submitting.act_of(plan, key))
 
     def store(self, user: User, act: submitting.Act) -> list[JobRecord]:
-        """Accept what is checked already; raises as ``submit``."""
-        act = replace(act, engine=self._engine_of(act))
+        """Accept what is checked already, for the best batch engine; raises as ``submit``."""
+        act = self._estimates.decided(user, act)
         investigations = (one.investigation_id for one in act.elements)
         standing = standing_of(self._settings.limits, user, investigations)
         with Session(writing(self._database)) as transaction, transaction.begin():
@@ -99,16 +111,6 @@ class Jobs:
             records = [self._record(row) for row in rows]
         self._wake()
         return records
-
-    def _engine_of(self, act: submitting.Act) -> str:
-        """The default engine, unless the user wants another one."""
-        if act.engine in ("", BEST):
-            return self._engines.default_name
-        if act.engine not in self._engines:
-            known = ", ".join(self._engines)
-            fault = f"there is no engine {act.engine!r} (there is: {known})"
-            raise ValidationFailedError(fault, fields={"engine": [fault]})
-        return act.engine
 
     def page(
         self, user: User, which: JobFilter, *, limit: int = 50, after: int | None = None

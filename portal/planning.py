@@ -25,6 +25,7 @@ from jobdefs.job_type import JobType, Kind
 from jobdefs.store import Definitions
 from portal import quantities as asking
 from portal import selection as selecting
+from portal.routing import Route
 from portal.selection import Selected, Selection
 from portal.sessions import User
 from portal.settings import PortalSettings
@@ -71,6 +72,7 @@ class Preview:
         question: What the user must answer first: one job or many.
         quantities: Of each selected dataset by id, the named quantities.
         investigation_id: Where results would go; None if the user must choose.
+        route: To which batch engine the jobs would go; None if nobody asked.
     """
 
     job_type: JobType
@@ -82,6 +84,7 @@ class Preview:
     quantities: Mapping[int, Mapping[str, Any]]
     investigation_id: int | None
     selected: Selected
+    route: Route | None = None
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ class Element:
     raw_arguments: Sequence[str] = ()
     investigation_id: int | None = None
     name: str | None = None
+    input_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -250,4 +251,5 @@ def _own(act: Act, element: Element) -> dict[str, Any]:
         "arguments": list(element.arguments),
         "raw_arguments": list(element.raw_arguments),
         "options": dict(element.options),
+        "input_bytes": element.input_bytes,
     }

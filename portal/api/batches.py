@@ -81,4 +81,5 @@ def _asked(name: str, given: dict[str, Any]) -> BatchRequest:
         key=given.get("key"),
         name=given.get("name"),
         leave_out=given.get("leave_out_wrong", False),
+        engine=given.get("engine"),
     )

@@ -12,7 +12,12 @@ from marshmallow import INCLUDE
 from werkzeug.datastructures import MultiDict
 
 from ijp.catalog import format_date
-from ijp.errors import BadRequestError, NotAuthorizedError, NotFoundError
+from ijp.errors import (
+    BadRequestError,
+    NotAuthorizedError,
+    NotFoundError,
+    ValidationFailedError,
+)
 from ijp.query import query
 from jobdefs.job_type import JobType
 from portal import job_form, quantities
@@ -23,6 +28,7 @@ from portal.api.data_schemas import (
     DatasetIdsIn,
     DatasetOut,
     DatasetsOut,
+    EstimateOut,
     FormIn,
     FormOut,
     FoundDatafilesOut,
@@ -48,6 +54,7 @@ from portal.find import Found, Page
 from portal.jobs import Preview, Request
 from portal.offers import Offer, offers
 from portal.provenance_graph import Expansion, Kind, Node, graph_of
+from portal.routing import Route
 from portal.search import Search
 from portal.selection import Selection, look_up
 from portal.services import services
@@ -226,6 +233,35 @@ def job_type(name: str) -> Any:
 def form(given: dict[str, Any], name: str) -> Any:
     """Say what a job type offers for these data, and what it would run; nothing is submitted."""
     user = require_user()
+    asked, fault = _asked(user, name, given)
+    preview = services().jobs.preview(user, asked)
+    if fault:
+        preview = replace(preview, command=(), faults={**preview.faults, "arguments": [fault]})
+    found = job_form.investigations(user.catalog, preview)
+    return {**_preview(preview), "investigations": list(map(investigation_as_wire, found))}
+
+
+@blueprint.route("/job-types/<path:name>/estimate", methods=["POST"])
+@blueprint.arguments(FormIn)
+@blueprint.response(200, EstimateOut)
+def estimate(given: dict[str, Any], name: str) -> Any:
+    """Say where jobs would go and about when they would be done; nothing is submitted.
+
+    This is told from how long earlier jobs of the type ran, and from what was last heard of the
+    batch engines.
+    """
+    user = require_user()
+    asked, _ = _asked(user, name, given)
+    found = services().jobs.preview(user, asked)
+    if found.route is None:
+        texts = [found.question.text] if found.question else []
+        texts += [text for all in found.faults.values() for text in all]
+        raise ValidationFailedError("; ".join(texts), fields=dict(found.faults))
+    return _estimate(found.route)
+
+
+def _asked(user: User, name: str, given: dict[str, Any]) -> tuple[Request, str]:
+    """What a form is about; and why the arguments cannot be read, or ""."""
     text = job_form.read(
         _admitted(user, name), MultiDict({"arguments": given.pop("arguments_text")})
     )
@@ -237,13 +273,9 @@ def form(given: dict[str, Any], name: str) -> Any:
         arguments=(*given["arguments"], *text.arguments),
         one_job=given["one_job"],
         investigation_id=given["investigation_id"],
+        engine=given["engine"],
     )
-    preview = services().jobs.preview(user, asked)
-    if text.argument_fault:
-        faults = {**preview.faults, "arguments": [text.argument_fault]}
-        preview = replace(preview, command=(), faults=faults)
-    found = job_form.investigations(user.catalog, preview)
-    return {**_preview(preview), "investigations": list(map(investigation_as_wire, found))}
+    return asked, text.argument_fault
 
 
 def _no_dataset(dataset_id: int) -> NotFoundError:
@@ -330,4 +362,25 @@ def _preview(found: Preview) -> dict[str, Any]:
         "question": found.question,
         "quantities": _quantities(found.quantities),
         "investigation_id": found.investigation_id,
+        "estimate": _estimate(found.route) if found.route else None,
     }
+
+
+def _estimate(found: Route) -> dict[str, Any]:
+    run_time = found.run_time
+    return {
+        "minutes": _minutes(found.chosen.seconds if found.chosen else None),
+        "words": found.words,
+        "run_minutes": _minutes(run_time.seconds if run_time else None),
+        "low_minutes": _minutes(run_time.low if run_time else None),
+        "high_minutes": _minutes(run_time.high if run_time else None),
+        "runs": run_time.runs if run_time else 0,
+        "engine": found.engine,
+        "reason": found.reason,
+        "fault": found.fault,
+        "engines": [{**vars(one), "minutes": _minutes(one.seconds)} for one in found.options],
+    }
+
+
+def _minutes(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds / 60, 2)

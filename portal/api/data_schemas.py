@@ -282,6 +282,9 @@ class ResourcesOut(WireSchema):
     cores = fields.Integer(allow_none=True)
     memory_mib = fields.Integer(allow_none=True)
     wall_minutes = fields.Integer(allow_none=True)
+    engine = fields.String(
+        allow_none=True, metadata={"description": "the batch engine that it would like"}
+    )
 
 
 class JobTypeOut(WireSchema):
@@ -324,6 +327,11 @@ class FormIn(WireSchema):
     )
     one_job = fields.Boolean(load_default=None, allow_none=True)
     investigation_id = fields.Integer(load_default=None, allow_none=True, validate=_Id)
+    engine = fields.String(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "the batch engine; best, or none, leaves it to the portal"},
+    )
 
 
 class OfferedOut(WireSchema):
@@ -343,8 +351,37 @@ class QuestionOut(WireSchema):
     one_job_possible = fields.Boolean()
 
 
+class EngineOut(WireSchema):
+    """A batch engine, as it looks for what is to be run."""
+
+    name = fields.String()
+    fault = fields.String(metadata={"description": "why it cannot run this; empty if it can"})
+    words = fields.String(metadata={"description": "what speaks for or against it"})
+    minutes = fields.Float(allow_none=True, metadata={"description": "until all is done, about"})
+
+
+class EstimateOut(WireSchema):
+    """Where jobs would go, and about when they would be done."""
+
+    minutes = fields.Float(
+        allow_none=True,
+        metadata={"description": "until all jobs are done; null if nobody can say"},
+    )
+    words = fields.String(metadata={"description": "how long one job runs, and what tells that"})
+    run_minutes = fields.Float(allow_none=True, metadata={"description": "of one job"})
+    low_minutes = fields.Float(allow_none=True)
+    high_minutes = fields.Float(allow_none=True)
+    runs = fields.Integer(metadata={"description": "how many earlier runs tell it"})
+    engine = fields.String(metadata={"description": "where the jobs would go"})
+    reason = fields.String(metadata={"description": "why there; empty without a choice"})
+    fault = fields.String(metadata={"description": "why no engine can run them"})
+    engines = fields.List(fields.Nested(EngineOut), metadata={"description": "the best first"})
+
+
 class FormOut(WireSchema):
     """What would happen."""
+
+    estimate = fields.Nested(EstimateOut, allow_none=True)
 
     options = fields.List(fields.Nested(OfferedOut))
     faults = fields.Dict(keys=fields.String(), values=fields.List(fields.String()))

@@ -150,6 +150,10 @@ class BatchIn(WireSchema):
 
     format = fields.String(validate=validate.OneOf([str(one) for one in Format]))
     version = fields.String(metadata={"description": "refuse if the job type has changed since"})
+    engine = fields.String(
+        validate=validate.Length(1, 63),
+        metadata={"description": "the batch engine; best, or none, leaves it to the portal"},
+    )
 
 
 class SubmitBatchIn(BatchIn):

@@ -28,6 +28,7 @@ function filled() {
     argumentsText: data.get("arguments") || "",
     investigationId: Number(data.get("investigation")) || null,
     oneJob: answer ?? null,
+    engine: data.get("engine") || null,
   };
 }
 
@@ -66,11 +67,21 @@ function show(found) {
   if (found.jobs) jobs.textContent = `${found.jobs.toLocaleString("en")} job${found.jobs === 1 ? "" : "s"} will be submitted.`;
   else if (found.question) jobs.textContent = "Answer the question first.";
   else jobs.textContent = "Nothing can be submitted yet.";
+  showEstimate(found.estimate);
   for (const box of form.querySelectorAll(".field")) {
     const input = box.querySelector("input, select, textarea");
     // What nobody has touched yet is not complained about.
     if (touched.has(input.name)) showFault(box, faultsOf(box, found.faults));
   }
+}
+
+/** How long it will take, and where; the latter only where there is a choice. */
+function showEstimate(found) {
+  document.getElementById("estimate").textContent = found ? found.words : "–";
+  const name = document.getElementById("engine-name");
+  if (!name) return;
+  name.textContent = found?.engine || "–";
+  document.getElementById("engine-reason").textContent = found?.reason ? `: ${found.reason}` : "";
 }
 
 let last = 0;

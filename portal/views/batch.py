@@ -143,6 +143,7 @@ def _page(
         preview=preview,
         refusal=refusal,
         has_changed=has_changed,
+        engines_are_several=services().engines.are_several,
         address=place + (f"?{urlencode(here, safe=',')}" if here else ""),
         templates=[
             (str(kind).upper(), f"{place}?{urlencode({**here, 'template': str(kind)}, safe=',')}")

@@ -25,6 +25,7 @@ from portal.jobs import Preview
 from portal.selection import Selection
 from portal.services import services
 from portal.sessions import User, login_required, require_user
+from portal.settings import BEST
 
 blueprint = Blueprint("run", __name__, url_prefix="/run")
 
@@ -127,6 +128,7 @@ def _page(
         refusal=refusal,
         command=job_form.command_line(preview.command),
         investigations=job_form.investigations(user.catalog, preview),
+        engines=_engines(),
         address=address(job_type, selection),
         address_without=lambda kind, id: address(job_type, _without(selection, kind, id)),
         quantities=preview.quantities,
@@ -153,6 +155,14 @@ def preview_of(
     return preview, filled
 
 
+def _engines() -> list[tuple[str, str]]:
+    """What can be chosen from; nothing where there is only one engine."""
+    engines = services().engines
+    if not engines.are_several:
+        return []
+    return [(BEST, "whichever is best"), *((name, name) for name in engines)]
+
+
 def _without(selection: Selection, kind: str, id: int) -> Selection:
     if kind == "dataset":
         return selection.without_datasets([id])
@@ -162,6 +172,8 @@ def _without(selection: Selection, kind: str, id: int) -> Selection:
 def _elsewhere(preview: Preview, faults: Mapping[str, list[str]]) -> list[str]:
     """Faults that no control of the form shows."""
     shown = {"inputs", "arguments", "investigationId", "oneJob"}
+    if services().engines.are_several:
+        shown.add("engine")
     shown |= {one.option.key for one in preview.offered if one.offered}
     return [f"{name}: {text}" for name, all in faults.items() if name not in shown for text in all]
 

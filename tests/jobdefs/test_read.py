@@ -40,7 +40,7 @@ FULL = """<?xml version="1.0" encoding="UTF-8"?>
   </jobOptions>
   <datasetTypes>image</datasetTypes>
   <datasetTypes>stack</datasetTypes>
-  <resources cores="2" memoryMiB="512" wallMinutes="5"/>
+  <resources cores="2" memoryMiB="512" wallMinutes="5" engine="cluster"/>
   <help>Looks.</help>
   <multiple forceSingleJob="true">true</multiple>
   <type>batch</type>
@@ -108,7 +108,7 @@ def test_every_element_and_attribute_in_any_order(write):
         version=hashlib.sha256(source.read_bytes()).hexdigest(),
         help="Looks.",
         raw_arguments=True,
-        resources=RequestedResources(cores=2, memory_mib=512, wall_minutes=5),
+        resources=RequestedResources(cores=2, memory_mib=512, wall_minutes=5, engine="cluster"),
         source=source,
     )
 
@@ -122,6 +122,13 @@ def test_everything_that_may_be_absent_has_its_default(write):
     assert not job_type.session_id
     assert not job_type.creates_provenance
     assert job_type.resources == RequestedResources()
+
+
+def test_engine_that_nobody_can_call_so_is_an_error_and_not_used(write):
+    job_type, problems = read(write, job('<resources cores="2" engine="a b"/>'))
+    assert job_type is not None
+    assert job_type.resources == RequestedResources(cores=2)
+    assert "engine='a b' is no name of a batch engine" in str(problems)
 
 
 def test_none_job_only_means_no_data(write):

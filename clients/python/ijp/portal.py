@@ -219,11 +219,12 @@ class PortalClient:
         arguments: Sequence[str] = (),
         one_job: bool | None = None,
         investigation_id: int | None = None,
+        engine: str | None = None,
     ) -> Record:
         """What a job type asks for this selection, and what it would run; takes what submit takes.
 
         Gives ``faults`` by option, ``question`` if one job or many is open, the number of ``jobs``
-        and the ``command`` of the first.
+        and the ``command`` of the first, and the ``estimate`` of where and how long they run.
         """
         body = {
             "datasetIds": list(dataset_ids),
@@ -232,6 +233,7 @@ class PortalClient:
             "arguments": list(arguments),
             "oneJob": one_job,
             "investigationId": investigation_id,
+            "engine": engine,
         }
         return dict(self._json("POST", f"/job-types/{quote(name, safe='')}/form", json=body))
 
@@ -361,6 +363,7 @@ class PortalClient:
         *,
         name: str | None = None,
         leave_out_wrong: bool = False,
+        engine: str | None = None,
         key: str | None = None,
     ) -> Record:
         """Submit a job for each row of a batch file; gives ``jobIds`` and ``sweepId``.
@@ -368,7 +371,7 @@ class PortalClient:
         Args:
             format: csv, tsv or jsonl; None: as it looks.
             leave_out_wrong: Submit the good rows though others are wrong.
-            key: As for ``submit``.
+            engine: As for ``submit``, and so is the key.
 
         Raises:
             ValidationFailedError: Rows are wrong; ``fields`` says what, by line.
@@ -378,6 +381,7 @@ class PortalClient:
             "name": name,
             "key": key or secrets.token_hex(16),
             "leaveOutWrong": "true" if leave_out_wrong else None,
+            "engine": engine,
         }
         return dict(self._batch(job_type, "/batch", content, asked))
 

@@ -62,12 +62,19 @@ def submit(
     *,
     name: str | None,
     leave_out_wrong: bool,
+    engine: str | None,
     key: str | None,
 ) -> tuple[Record, str]:
     """Submit a file's rows; gives the answer, and what to call the jobs: s7, or a number."""
     content, kind = read(path)
     found = environment.portal.submit_batch(
-        job_type, content, kind, name=name, leave_out_wrong=leave_out_wrong, key=key
+        job_type,
+        content,
+        kind,
+        name=name,
+        leave_out_wrong=leave_out_wrong,
+        engine=engine,
+        key=key,
     )
     if found["sweepId"]:
         return found, f"s{found['sweepId']}"

@@ -116,6 +116,8 @@ def _lines(job: Record) -> Iterator[str]:
     for key, word in (("submittedAt", "submitted"), ("startedAt", "started"), ("endedAt", "ended")):
         if job[key]:
             yield f"  {word:10} {local_time(job[key])}"
+    if job.get("engineReason"):
+        yield f"  engine     {job['engine']}: {job['engineReason']}"
     if job["command"]:
         yield "  command    " + shlex.join(job["command"])
     for word, things in (("inputs", job["inputs"]), ("results", job["outputs"])):

@@ -36,6 +36,7 @@ from ijp.portal import Record
 @click.option(
     "--one/--each", "one_job", default=None, help="Several inputs: all in one job, or one job each."
 )
+@click.option("--engine", metavar="NAME", help="The batch engine; by default whichever is best.")
 @click.option("--investigation", type=IDS, help="Where results go; else where the inputs are.")
 @click.option(
     "--array", "file", type=FILE, help="A batch file (CSV, TSV, JSON lines): one job a row."
@@ -54,6 +55,7 @@ def submit(
     datafiles: tuple[tuple[int, ...], ...],
     options: tuple[str, ...],
     one_job: bool | None,
+    engine: str | None,
     investigation: tuple[int, ...] | None,
     file: Path | None,
     leave_out_wrong: bool,
@@ -73,12 +75,15 @@ def submit(
     cancelled. Job types that allow it take arguments of your own after --.
     """
     if file is not None:
-        if arguments or datasets or datafiles or options or investigation or one_job is not None:
+        given = (arguments, datasets, datafiles, options, investigation)
+        if any(given) or one_job is not None:
             raise click.UsageError("with --array the file says on what and how to run")
         if dry_run:
             batch.preview(environment, job_type, file)
         else:
-            _submit_file(environment, job_type, file, watch, name, leave_out_wrong, key)
+            batch_options = {"name": name, "leave_out_wrong": leave_out_wrong}
+            batch_options |= {"engine": engine, "key": key}
+            _submit_file(environment, job_type, file, watch, batch_options)
         return
     if investigation is not None and len(investigation) != 1:
         raise click.UsageError("--investigation takes one id")
@@ -89,6 +94,7 @@ def submit(
         "arguments": arguments,
         "one_job": one_job,
         "investigation_id": investigation[0] if investigation else None,
+        "engine": engine,
     }
     if dry_run:
         _show_form(environment, environment.portal.form(job_type, **request))
@@ -111,13 +117,9 @@ def _submit_file(
     job_type: str,
     file: Path,
     watch: bool,
-    name: str | None,
-    leave_out_wrong: bool,
-    key: str | None,
+    options: dict[str, Any],
 ) -> None:
-    found, word = batch.submit(
-        environment, job_type, file, name=name, leave_out_wrong=leave_out_wrong, key=key
-    )
+    found, word = batch.submit(environment, job_type, file, **options)
     if not (watch and environment.as_json):
         environment.show(found, [word])
     if not watch:
@@ -150,6 +152,10 @@ def _show_form(environment: Environment, found: Record) -> None:
         text = "; ".join(text for texts in faults.values() for text in texts)
         raise ValidationFailedError(text, fields=faults)
     environment.show(found, _form_lines(found))
+    if estimate := found.get("estimate"):
+        click.echo(f"each runs: {estimate['words']}", err=True)
+        if estimate["reason"]:
+            click.echo(f"goes to {estimate['engine']}: {estimate['reason']}", err=True)
 
 
 def _form_lines(found: Record) -> Iterator[str]:
