@@ -74,8 +74,12 @@ class _Jobs(Collector):
         told = GaugeMetricFamily(
             "ijp_jobs", "Jobs that are not finished, by their state.", labels=("engine", "state")
         )
+        counts: dict[tuple[str, str], int] = {}
         for (engine, state), count in self._counts().items():
-            told.add_metric((engine or self._default, state), count)
+            key = (engine or self._default, state)
+            counts[key] = counts.get(key, 0) + count
+        for key, count in counts.items():
+            told.add_metric(key, count)
         yield told
 
     def _counts(self) -> dict[tuple[str, str], int]:

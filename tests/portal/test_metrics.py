@@ -38,7 +38,7 @@ def commands(engine: str) -> dict[str, float]:
     }
 
 
-def add_jobs(portal, batch_ids: list[str], users: int) -> None:
+def add_jobs(portal, batch_ids: list[str], users: int, engine: str = "") -> None:
     """Add running jobs of so many users, in turn."""
     with Session(database.writing(portal.services.database)) as transaction, transaction.begin():
         submission = Submission(
@@ -66,6 +66,7 @@ def add_jobs(portal, batch_ids: list[str], users: int) -> None:
                 "failure": "",
                 "recorded": True,
                 "batch_id": batch_id,
+                "engine": engine,
             }
             for number, batch_id in enumerate(batch_ids)
         ]
@@ -116,6 +117,20 @@ def submitted(portal, folder, count: int) -> list[str]:
     answers = portal.services.engine.submit_many(specs)
     assert all(isinstance(one, str) for one in answers), answers[:3]
     return answers
+
+
+@pytest.mark.slow
+def test_jobs_are_counted_once_by_their_engine_and_state(idle):
+    """Some name the default engine, and some nothing."""
+    for number, engine in enumerate(("", "local", "other")):
+        marks = [f"x/{number}{place:025}" for place in range(number + 1)]
+        add_jobs(idle, marks, 1, engine)
+    metrics.JOBS.watch(idle.services.database, "local")
+    (family,) = metrics.JOBS.collect()
+    counts = [(one.labels["engine"], one.value) for one in family.samples if one.value]
+    assert sorted(counts) == [("local", 3), ("other", 3)]
+    states = [one.labels["state"] for one in family.samples if one.labels["engine"] == "local"]
+    assert sorted(states) == ["Executing", "Held", "Queued", "Staging", "Unknown"]
 
 
 @pytest.mark.parametrize(
