@@ -37,3 +37,13 @@ def test_both_agree_with_the_host_and_with_each_other(monitors):
         assert 0 < one.memory_used_bytes < memory
     assert by_exporter.disk_bytes == disk.f_blocks * disk.f_frsize
     assert by_gmond.disk_bytes is not None
+
+
+def test_source_that_went_away_is_told_and_comes_back(monitors):
+    sources = [NodeExporter(monitors.node_exporter), Gmond(monitors.gmond)]
+    monitors.stop_node_exporter()
+    gone, there = ask_all(sources, seconds=10, in_all_seconds=20)
+    assert (gone.measures, gone.fault) == ((), "Connection refused")
+    assert there.fault == ""
+    monitors.start_node_exporter()
+    assert [one.fault for one in ask_all(sources, seconds=10, in_all_seconds=20)] == ["", ""]

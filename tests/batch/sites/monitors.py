@@ -44,14 +44,14 @@ class Monitors:
         self._daemons.start("gmond", ["/usr/sbin/gmond", "-f", "-c", f"{self.folder}/gmond.conf"])
         self.start_node_exporter()
         self._daemons.wait_until(lambda: b'"load_one"' in self._said(self._gmond_port), "gmond")
-        self._daemons.wait_until(lambda: self._is_open(self._exporter_port), "node_exporter")
 
     def start_node_exporter(self) -> None:
-        """Start node_exporter."""
+        """Start node_exporter; returns when it answers."""
         command = ["/usr/bin/prometheus-node-exporter", "--collector.disable-defaults"]
         command += [f"--collector.{name}" for name in _COLLECTORS]
         command.append(f"--web.listen-address=127.0.0.1:{self._exporter_port}")
         self._daemons.start("node_exporter", command)
+        self._daemons.wait_until(lambda: self._is_open(self._exporter_port), "node_exporter")
 
     def stop_node_exporter(self) -> None:
         """Stop node_exporter."""
