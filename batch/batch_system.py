@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 from batch.command import Answer, Commands
 from batch.command_settings import CommandSettings, read_settings
-from batch.engine import BatchEngine, Capability, JobSpec, JobStatus, When
+from batch.engine import BatchEngine, Capability, ForeignJob, JobSpec, JobStatus, When
 from batch.records import JobRecords
 from ijp.errors import EngineError, NotFoundError
 
@@ -46,11 +46,13 @@ class ListedJob:
         tag: What was found where the tag belongs; "" if the job has none: it is somebody else's.
         status: ``reason`` only where the system, not the program, decided the end; what cannot be
             interpreted is ``EngineState.UNKNOWN``.
+        foreign: Of a job without a tag, what else is known of it, where the listing says that.
     """
 
     native_id: str
     tag: str
     status: JobStatus
+    foreign: ForeignJob | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from typing import Any
 from batch import witness
 from batch.batch_system import ListedJob, Request
 from batch.command import CommandFailedError
-from batch.engine import Capability, EngineState, JobStatus, each
+from batch.engine import Capability, EngineState, ForeignJob, JobStatus, each
 from batch.submitting import Submitting
 from ijp.errors import BadRequestError, ConflictError, EngineError, NotFoundError, PortalError
 
@@ -50,6 +50,7 @@ class CommandEngine(Submitting):
         self._without_end: dict[str, float] = {}
         if "cancel" in self.together:
             self.at_once = _IDS_AT_ONCE
+        self._others: list[ForeignJob] | None = None
 
     def status(self, batch_ids: Collection[str]) -> dict[str, JobStatus]:
         asked = {
@@ -62,6 +63,7 @@ class CommandEngine(Submitting):
         native = {batch_id: self._native_id(batch_id, mark) for batch_id, mark in asked.items()}
         tags = {mark: self._tag(mark) for mark in asked.values()}
         listed = self.listed({native[one]: tags[mark] for one, mark in asked.items()})
+        self._others = _foreign(listed)
         gone = [
             native_id
             for batch_id, native_id in native.items()
@@ -76,6 +78,12 @@ class CommandEngine(Submitting):
             if told is not None:
                 statuses[batch_id] = told
         return statuses
+
+    def others(self) -> list[ForeignJob]:
+        if Capability.OTHERS not in self.capabilities:
+            return super().others()
+        found, self._others = self._others, None
+        return _foreign(self.listing()) if found is None else found
 
     def cancel(self, batch_id: str) -> None:
         mark, status = self._status_of(batch_id)
@@ -276,3 +284,7 @@ class CommandEngine(Submitting):
     def _goes_alone(self, action: str, batch_id: str) -> bool:
         """Whether there is more to do about this job than the command itself."""
         return False
+
+
+def _foreign(listed: Mapping[str, ListedJob]) -> list[ForeignJob]:
+    return [one.foreign for one in listed.values() if one.foreign is not None]

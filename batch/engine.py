@@ -62,6 +62,8 @@ class Capability(Enum):
     """How a job ended is known from the system's records even after it left the queue."""
     LIVE_OUTPUT = "live output"
     """The output files grow while the job runs; otherwise they appear when it has ended."""
+    OTHERS = "list jobs of others"
+    """``others``: jobs that were submitted in other ways are in what is asked for anyway."""
     WAKES = "wakes"
     """``wait_for_change`` returns as soon as something changed, not only after the timeout."""
 
@@ -192,6 +194,24 @@ class Node:
     gpus: int = 0
     features: tuple[str, ...] = ()
     queues: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForeignJob:
+    """A job that nobody submitted by an engine of ours; what its owner wrote is not to be trusted.
+
+    Attributes:
+        native_id: The system's own number.
+        owner: The account at the system.
+        submitted: UTC, as ``status.started``; None if it is not known.
+    """
+
+    native_id: str
+    name: str
+    owner: str
+    queue: str
+    status: JobStatus
+    submitted: datetime | None = None
 
 
 class BatchEngine(ABC):
@@ -339,6 +359,13 @@ class BatchEngine(ABC):
     def nodes(self) -> list[Node]:
         """The hosts that run jobs."""
         raise self._cannot(Capability.NODES)
+
+    def others(self) -> list[ForeignJob]:
+        """Jobs without a mark, as the last ``status`` saw them; each look is given once.
+
+        The system is asked only where there was no look since the last call.
+        """
+        raise self._cannot(Capability.OTHERS)
 
     def set_offline(self, node: str, reason: str) -> None:
         """Start no new jobs on a host; those that run there go on.

@@ -18,6 +18,7 @@ from batch.engine import Capability
 from ijp.errors import EngineError
 from portal import metrics
 from portal.altering import Altering
+from portal.external import External
 from portal.following import Following
 from portal.model import IS_GRANTED, UNFINISHED, Alteration, JobRow
 from portal.pace import Pace
@@ -75,6 +76,8 @@ class Lane:
         self._starting = Starting(services, name)
         self._altering = Altering(services, name)
         self._following = Following(services, name)
+        wanted = services.settings.external_jobs
+        self._external = External(services.database, name, self._engine, wanted)
         self._settling = settling
         its = services.settings.all_engines[name].poll_interval_seconds
         self._pace = Pace(its or services.settings.poll_interval_seconds)
@@ -153,6 +156,7 @@ class Lane:
         begun = time.monotonic()
         try:
             self._following.follow()
+            self._external.look()
             took = time.monotonic() - begun
             metrics.POLLS.labels(self._name).observe(took)
             self._pace.answered(took)

@@ -294,6 +294,26 @@ class Membership(Base):
     group_name: Mapped[str] = mapped_column(String(255), primary_key=True, index=True)
 
 
+class ExternalJob(Base):
+    """A job that was submitted outside of the portal, as its batch system told last.
+
+    Attributes:
+        account: Its owner at the batch system.
+    """
+
+    __tablename__ = "external_job"
+
+    engine: Mapped[str] = mapped_column(String(63), primary_key=True)
+    native_id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    name: Mapped[str] = mapped_column(String(255))
+    account: Mapped[str] = mapped_column(String(255), index=True)
+    queue: Mapped[str] = mapped_column(String(255))
+    state: Mapped[str] = mapped_column(String(20))
+    submitted_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    node: Mapped[str] = mapped_column(String(255))
+
+
 class Alteration(Base):
     """A request for other limits of a job that waits.
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from marshmallow import RAISE, Schema, fields, post_load, validate
 
+from portal.external import ExternalSchema, ExternalSettings
 from portal.limits import Limits, LimitsSchema
 from portal.monitoring_settings import MonitoringSchema, MonitoringSettings
 from portal.single_sign_on import SingleSignOnSchema, SingleSignOnSettings
@@ -55,6 +56,7 @@ class PortalSettings:
         engines: More engines by name.
         jobs_per_user: How many unfinished jobs one user may have.
         limits: What else users, groups, job types and investigations may have.
+        external_jobs: What is shown of jobs that others gave to the engines; None: nothing.
         retry_memory_mib: The most memory that a retry asks for by itself.
         retry_wall_minutes: The most time that a retry asks for by itself.
         job_reports: Jobs on batch systems tell the portal when they begin and end, so that it need
@@ -86,6 +88,7 @@ class PortalSettings:
     jobs_per_user: int = 20_000
     jobs_per_submission: int = 5_000
     limits: Limits = field(default_factory=Limits)
+    external_jobs: ExternalSettings | None = None
     retry_memory_mib: int = 65_536
     retry_wall_minutes: int = 7 * 24 * 60
     output_limit_mib: int = 1024
@@ -168,6 +171,7 @@ class PortalSettingsSchema(Schema):
     jobs_per_user = fields.Integer(load_default=20_000, validate=validate.Range(min=1))
     jobs_per_submission = fields.Integer(load_default=5_000, validate=validate.Range(min=1))
     limits = fields.Nested(LimitsSchema, load_default=Limits)
+    external_jobs = fields.Nested(ExternalSchema, load_default=None)
     retry_memory_mib = fields.Integer(load_default=65_536, validate=validate.Range(min=1))
     retry_wall_minutes = fields.Integer(load_default=10_080, validate=validate.Range(min=1))
     output_limit_mib = fields.Integer(load_default=1024, validate=validate.Range(min=1))

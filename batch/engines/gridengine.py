@@ -51,7 +51,7 @@ class GridEngine(CommandEngine):
     """
 
     name: ClassVar[str] = "gridengine"
-    capabilities = frozenset(Capability) - {Capability.WAKES}
+    capabilities = frozenset(Capability) - {Capability.WAKES, Capability.OTHERS}
     resource_names: ClassVar[frozenset[str]] = RESOURCE_NAMES - {"nodes"}
     job_id_text: ClassVar[str] = "$JOB_ID$(test x$SGE_TASK_ID = xundefined || echo .$SGE_TASK_ID)"
     task_index_text: ClassVar[str] = "$SGE_TASK_ID"

@@ -39,6 +39,7 @@ class HTCondorEngine(CommandEngine):
         Capability.ACCOUNTING,
         Capability.DEPENDENCIES,
         Capability.NODE_OFFLINE,
+        Capability.OTHERS,
     }
     resource_names: ClassVar[frozenset[str]] = RESOURCE_NAMES - {
         "nodes",

@@ -49,7 +49,7 @@ class LsfEngine(CommandEngine):
     """
 
     name: ClassVar[str] = "lsf"
-    capabilities = frozenset(Capability) - {Capability.WAKES}
+    capabilities = frozenset(Capability) - {Capability.WAKES, Capability.OTHERS}
     resource_names: ClassVar[frozenset[str]] = RESOURCE_NAMES - {"virtual_memory_mib"}
     job_id_text: ClassVar[str] = (
         '$LSB_JOBID$(test "${LSB_JOBINDEX:-0}" = 0 || echo "[$LSB_JOBINDEX]")'

@@ -33,7 +33,11 @@ class OpenPbsEngine(PbsEngine):
     """
 
     name: ClassVar[str] = "openpbs"
-    capabilities = frozenset(Capability) - {Capability.WAKES, Capability.ACCOUNTING}
+    capabilities = frozenset(Capability) - {
+        Capability.WAKES,
+        Capability.ACCOUNTING,
+        Capability.OTHERS,
+    }
     resource_names: ClassVar[frozenset[str]] = PbsEngine.resource_names - {"features"}
     task_index_text: ClassVar[str] = "$PBS_ARRAY_INDEX"
     alterable: ClassVar[frozenset[str]] = frozenset({"wall_seconds", "cpu_seconds"})

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 from batch.batch_system import AFTER
 from batch.command import Answer, CommandFailedError
 from batch.command_engine import CommandEngine, ListedJob, Request
-from batch.engine import EngineState, JobSpec, JobStatus
-from batch.pbs.job import JOB_ID, PbsJob, seconds, size_bytes
+from batch.engine import EngineState, ForeignJob, JobSpec, JobStatus
+from batch.pbs.job import JOB_ID, PbsJob, instant, seconds, size_bytes
 from batch.reading import whole
 from batch.resources import RESOURCE_NAMES, Resources
 from batch.witness import CANCELLED
@@ -96,7 +96,9 @@ class PbsEngine(CommandEngine):
     def _listed(self, job: PbsJob) -> ListedJob:
         """As the base wants it; of a record that could not be read the tag is remembered."""
         tag = self.tag_in(job.name) if job.state else self._tags.get(job.id, "")
-        return ListedJob(native_id=job.id, tag=tag, status=self.status_of(job))
+        status = self.status_of(job)
+        foreign = _foreign(job, status) if job.state and not tag else None
+        return ListedJob(native_id=job.id, tag=tag, status=status, foreign=foreign)
 
     @staticmethod
     def tag_in(name: str) -> str:
@@ -292,3 +294,15 @@ def _is_done(job: PbsJob | None, arguments: Sequence[str]) -> bool:
             return job.state in "QE"
         case _:
             return job.state in "CF"
+
+
+def _foreign(job: PbsJob, status: JobStatus) -> ForeignJob:
+    attributes = job.attributes
+    return ForeignJob(
+        native_id=job.id,
+        name=job.name,
+        owner=attributes.get("Job_Owner", "").partition("@")[0],
+        queue=attributes.get("queue", ""),
+        status=status,
+        submitted=instant(attributes.get("qtime") or attributes.get("ctime")),
+    )

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from batch.batch_system import ListedJob
-from batch.engine import EngineState, JobStatus, Node
+from batch.engine import EngineState, ForeignJob, JobStatus, Node
 from batch.reading import decimal, tag_at_end, whole
 
 SEPARATOR = "\x1f"
-SQUEUE_FIELDS = ("%i", "%T", "%r", "%S", "%e", "%N", "%j")
+SQUEUE_FIELDS = ("%i", "%T", "%r", "%S", "%e", "%N", "%u", "%P", "%V", "%j")
 SACCT_FIELDS = ("JobID", "State", "Reason", "Start", "End", "NodeList", "JobName", "ExitCode")
 ID = re.compile(r"[0-9]+(_[0-9]+)?")
 
@@ -67,9 +67,20 @@ def read_squeue(text: str, start: str) -> dict[str, ListedJob]:
         values = record.split(SEPARATOR, len(SQUEUE_FIELDS) - 1)
         if len(values) != len(SQUEUE_FIELDS) or not ID.fullmatch(values[0]):
             continue
-        native_id, state, reason, started, ended, nodes, name = values
+        native_id, state, reason, started, ended, nodes, owner, queue, submitted, name = values
         status = _status(state, reason, nodes, started, ended)
-        jobs[native_id] = ListedJob(native_id=native_id, tag=tag_at_end(name), status=status)
+        tag = tag_at_end(name)
+        foreign = ForeignJob(
+            native_id=native_id,
+            name=name.strip(),
+            owner=owner,
+            queue=queue,
+            status=status,
+            submitted=_instant(submitted),
+        )
+        jobs[native_id] = ListedJob(
+            native_id=native_id, tag=tag, status=status, foreign=None if tag else foreign
+        )
     return jobs
 
 

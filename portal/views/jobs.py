@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from batch.engine import BatchEngine, Capability
 from ijp import datastore
 from ijp.errors import BadRequestError, NotFoundError, NotImplementedHereError
-from portal import bulk, data_places, output, sweeps
+from portal import bulk, data_places, external, output, sweeps
 from portal.bulk import References
 from portal.failure import Failure, of_text
 from portal.formats import count
@@ -73,9 +73,16 @@ def _list(user: User) -> dict[str, Any]:
         found.database, found.settings, user, _filter(user), limit=PAGE, after=after
     )
     own = {"after": str(after)} if after else {}
+    everybody = user.is_admin and bool(chosen.get("everybody"))
+    others = external.of_user(
+        found.database, found.settings.external_jobs, user.name, everybody=everybody
+    )
     types = sorted(services().definitions.current().job_types)
     return {
         "entries": page.entries,
+        # below the newest, where nothing is looked for that only the portal's own jobs have
+        "external": others if not after and not chosen.keys() - {"everybody"} else [],
+        "several_engines": found.engines.are_several,
         "inputs": inputs_of(found.database, user.catalog, page.jobs),
         "actions": possible(*found.engines.values()),
         "life_of": life_of,

@@ -23,7 +23,8 @@ s=$(printf '\\037')
 cd {folder}/jobs
 for id in *; do
     read -r state name < $id
-    printf '%s' "$start$id$s$state${{s}}Priority${{s}}N/A${{s}}N/A${{s}}$s$name
+    none="${{s}}N/A${{s}}N/A"
+    printf '%s' "$start$id$s$state${{s}}Priority$none$s${{s}}ana${{s}}short${{s}}N/A$s$name
 "
 done
 """

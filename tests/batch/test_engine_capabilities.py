@@ -26,7 +26,15 @@ LACKING = {
     "spooler": set(Capability) - {Capability.LIVE_OUTPUT},
     "bioqueue": set(Capability) - {Capability.LIVE_OUTPUT},
     "psij": set(Capability) - {Capability.LIVE_OUTPUT},
-    "htcondor": {Capability.WAKES, Capability.DEPENDENCIES, Capability.NODE_OFFLINE},
+    "htcondor": {
+        Capability.WAKES,
+        Capability.DEPENDENCIES,
+        Capability.NODE_OFFLINE,
+        Capability.OTHERS,
+    },
+    "gridengine": {Capability.WAKES, Capability.OTHERS},
+    "lsf": {Capability.WAKES, Capability.OTHERS},
+    "openpbs": {Capability.WAKES, Capability.OTHERS},
 }
 """What engines do not claim, so that a test without anything to do is no surprise."""
 

@@ -16,6 +16,10 @@ from tests.portal_site import running
 pytestmark = pytest.mark.slow
 
 ELEMENTS = 40
+_EXTERNAL = """
+[portal.external_jobs.accounts]
+root = "simple/ana"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +37,8 @@ def portal(slurm_site, installation_to_copy, tmp_path):
     """A portal whose jobs run on Slurm."""
     folder = tmp_path / "portal"
     slurm_portal.install(installation_to_copy, folder, slurm_site)
+    settings_file = folder / "ijp.toml"
+    settings_file.write_text(settings_file.read_text() + _EXTERNAL)
     with running(folder) as portal:
         yield portal
 
@@ -110,3 +116,27 @@ def test_start_and_end_are_seen_by_reports_long_before_the_next_poll(
         (job,) = portal.user().submit("tool", arguments=["steps", "5"])
         portal.wait(job, State.EXECUTING, seconds=60)
         assert portal.completed(job)["state"] == "Completed"
+
+
+def test_job_that_was_submitted_by_hand_shows_as_external(portal, slurm_site):
+    given = (
+        "--job-name=by <i>hand</i>",
+        "--output=/dev/null",
+        "--partition=two",
+        "--wrap=sleep 99",
+    )
+    number = slurm_site.run("sbatch", "--parsable", *given).strip()
+    until = time.monotonic() + 60
+    while not (found := portal.user().external_jobs()):
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    (one,) = found
+    assert (one["nativeId"], one["name"], one["queue"]) == (number, "by <i>hand</i>", "two")
+    assert (one["account"], one["user"]) == ("root", "simple/ana")
+    assert one["submittedAt"]
+    assert portal.user("ben").external_jobs() == []
+    assert "by &lt;i&gt;hand&lt;/i&gt;" in portal.browser().get("/jobs").text
+    slurm_site.run("scancel", number)
+    while portal.user().external_jobs():
+        assert time.monotonic() < until
+        time.sleep(0.2)

@@ -414,6 +414,11 @@ class PortalClient:
         verb = "grant" if grant else "refuse"
         return dict(self._json("POST", f"/alterations/{id}/{verb}", json={"reason": reason}))
 
+    def external_jobs(self, *, everybody: bool = False) -> list[Record]:
+        """The user's jobs that were submitted outside of the portal; all, for administrators."""
+        params = {"everybody": "true"} if everybody else None
+        return list(self._json("GET", "/external-jobs", params=params))
+
     def limits(self, *, everybody: bool = False) -> Record:
         """What the user may have and uses, in ``limits``; jobs wait or are refused beyond.
 

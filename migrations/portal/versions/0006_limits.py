@@ -15,9 +15,7 @@ _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     """Bring the tables from the version before to this one."""
-    op.add_column(
-        "job", sa.Column("precedence", sa.Integer(), nullable=False, server_default="0")
-    )
+    op.add_column("job", sa.Column("precedence", sa.Integer(), nullable=False, server_default="0"))
     op.create_index("ix_job_investigation_id", "job", ["investigation_id"])
     op.create_table(
         "deleted_run",

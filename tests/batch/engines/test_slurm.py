@@ -235,7 +235,7 @@ def test_one_garbled_answer_of_a_command_spoils_one_job(tmp_path, make_spec, wai
     )
     first, second = engine.submit_many(specs)
     names = [f"a.{spec.mark}" for spec in specs]
-    form = "%s\\037%s\\037%s\\037None\\037\\037\\037n1\\037%s\\n"
+    form = "%s\\037%s\\037%s\\037None\\037\\037\\037n1\\037ana\\037short\\037\\037%s\\n"
     rows = [
         f"printf '{form}' \"${{6%%?%i*}}\" {number} {state} {name}"
         for number, state, name in zip((1, 2), ("WEIRD", "RUNNING"), names, strict=True)

@@ -20,7 +20,7 @@ def listed(*records, start="f00d"):
 
 def record(native_id="7", state="RUNNING", reason="None", nodes="n1", name=f"a.{MARK}"):
     times = ("2026-11-20T17:10:18", "2026-11-20T18:10:18")
-    return (native_id, state, reason, *times, nodes, name)
+    return (native_id, state, reason, *times, nodes, "ana", "short", times[0], name)
 
 
 def test_listing_is_read():
@@ -113,3 +113,14 @@ def test_nodes_are_read():
     assert (first.features, first.queues, first.online) == (("a", "b"), ("batch", "long"), True)
     assert (second.online, second.reason) == (False, 'paint; the "door" ä State=IDLE')
     assert (third.online, third.load) == (False, None)
+
+
+def test_jobs_of_others_are_listed_with_owner_and_queue_and_ours_are_not():
+    text = listed(record("7"), record("8", "PENDING", name="by\x1fhand\nrm -rf"))
+    jobs = read_squeue(text, "f00d")
+    assert jobs["7"].foreign is None
+    found = jobs["8"].foreign
+    assert (found.native_id, found.owner, found.queue) == ("8", "ana", "short")
+    assert found.name == "by\x1fhand\nrm -rf"
+    assert found.submitted == datetime(2026, 11, 20, 17, 10, 18, tzinfo=UTC)
+    assert found.status.state is EngineState.QUEUED

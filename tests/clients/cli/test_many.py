@@ -211,3 +211,10 @@ def test_limits_are_shown_with_what_is_used(ana, blocked):
 def test_order_of_jobs_that_are_started_is_not_changed(ana, blocked):
     done = ana.run("first", blocked[0], code=6)
     assert "has not got yet" in done.stderr
+
+
+def test_jobs_from_elsewhere_are_none_without_settings(ana):
+    done = ana.run("external")
+    assert done.stdout == ""
+    assert "sees no jobs of yours from elsewhere" in done.stderr
+    assert "administrators" in ana.run("external", "--all", code=4).stderr

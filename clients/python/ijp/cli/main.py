@@ -22,6 +22,7 @@ _COMMANDS = {
     "jobtype": ("jobtype", "List the job types, or show one with its options."),
     "submit": ("submit", "Submit a job; prints its number."),
     "status": ("jobs", "List your jobs, newest first, or show one."),
+    "external": ("external", "List your jobs that were submitted outside of the portal."),
     "output": ("jobs", "Print what a job wrote, also while it runs."),
     "wait": ("wait", "Wait until jobs have ended."),
     "cancel": ("bulk", "Have jobs end, waiting or running."),
