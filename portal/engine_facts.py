@@ -65,10 +65,12 @@ def facts_of(
     shapes = {
         Shape(one["slots"], one["memory_bytes"] and one["memory_bytes"] // _MIB) for one in nodes
     }
+    used = sum(one["slots_used"] for one in online)
     return Facts(
         answers=answers,
         slots=sum(one["slots"] for one in online) if nodes else None,
-        slots_used=sum(one["slots_used"] for one in online) if nodes else None,
+        # what began since the hosts were looked at has a core each, too
+        slots_used=max(used, running) if nodes else None,
         running=running,
         waiting=waiting,
         shapes=tuple(sorted(shapes, key=lambda one: (one.cores, one.memory_mib or 0))),

@@ -42,6 +42,8 @@ _SIZES = (
 _FILE_SIZES = "SELECT f.id, f.fileSize FROM Datafile f WHERE f.id IN {}"
 _runs: Recent[list[Run]] = Recent(10.0)
 _facts: Recent[dict[str, Facts]] = Recent(10.0)
+_sizes: Recent[Sizes] = Recent(30.0, most=100)
+"""By session, as not everybody sees all files; for forms, which ask with each key pressed."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,10 @@ class Estimates:
         runs = self._history(job_type.name)
         input_bytes = None
         if sum(one.input_bytes is not None for one in runs) >= FEWEST_SIZED:
-            found = sizes or Sizes.of(user.catalog, wanted.selection)
+            found = sizes or _sizes.get(
+                (user.session_id, wanted.selection),
+                lambda: Sizes.of(user.catalog, wanted.selection),
+            )
             known = [size for one in wanted.inputs if (size := found.total(one)) is not None]
             input_bytes = round(mean(known)) if known else None
         facts = self._known_facts()
@@ -117,6 +122,10 @@ class Estimates:
         if found.fault:
             raise ValidationFailedError(found.fault, fields={"engine": [found.fault]})
         return replace(act, elements=elements, engine=found.engine, engine_reason=found.reason)
+
+    def note_new_jobs(self) -> None:
+        """Let the next jobs that are routed see those that were stored just now."""
+        _facts.drop(id(self._database))
 
     def _history(self, job_type: str) -> list[Run]:
         return _runs.get(

@@ -109,6 +109,7 @@ class Jobs:
             kept = self._sessions.kept
             rows = submitting.store(transaction, self._settings, kept, user, act, standing)
             records = [self._record(row) for row in rows]
+        self._estimates.note_new_jobs()
         self._wake()
         return records
 

@@ -6,10 +6,12 @@ from dataclasses import asdict
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from batch.engine import Node
+from ijp.cli.main import ijp
 from ijp.errors import ValidationFailedError
 from portal import engine_facts, estimates, following
 from portal.model import JobRow, NodeRow, NodeSourceRow
@@ -18,7 +20,7 @@ from portal.states import State
 from servicekit.database import writing
 from tests.portal.test_batches import form_of
 from tests.portal.test_several_engines import with_second
-from tests.portal_site import running
+from tests.portal_site import running, with_own_facility
 
 pytestmark = pytest.mark.slow
 
@@ -188,9 +190,11 @@ def test_what_is_known_of_engines_is_from_the_database(two):
     second = facts["second"]
     assert (second.slots, second.slots_used, second.waiting) == (10, 5, 1)
     assert [one.cores for one in second.shapes] == [2, 4, 8]
+    remember(two, "second", node("a", 8), node("c", 2))
     change(two, state=State.EXECUTING)
     facts = engine_facts.read(two.services.database, two.services.engines)
     assert (facts["second"].waiting, facts["second"].running) == (0, 1)
+    assert facts["second"].slots_used == 1, "hosts were looked at before it began"
 
 
 def test_engine_that_does_not_answer_is_known_by_its_jobs_and_by_who_asks_for_hosts(two):
@@ -211,6 +215,50 @@ def test_old_news_count_for_nothing(two):
         transaction.execute(update(NodeRow).values(told_at=now() - timedelta(hours=1)))
     facts = engine_facts.read(two.services.database, two.services.engines)
     assert facts["second"].slots is None
+
+
+def test_job_type_has_its_wish(installation_to_copy, tmp_path):
+    folder = with_second(installation_to_copy, tmp_path / "two")
+    with_own_facility(folder)
+    file = folder / "facility" / "job_types" / "hungry.xml"
+    file.write_text(file.read_text().replace("<resources ", '<resources engine="second" '))
+    with running(folder, dispatcher=False) as portal:
+        remember(portal, "local", node())
+        found = portal.user().form("hungry")["estimate"]
+        assert found["engine"] == "second"
+        assert found["reason"] == "as the job type wishes; local: 16 of 16 cores free"
+        assert portal.user().job_type("hungry")["resources"]["engine"] == "second"
+        remember(portal, "second", node(memory_mib=10))
+        found = portal.user().form("hungry")["estimate"]
+        assert found["engine"] == "local"
+        assert found["reason"].startswith("not second as the job type wishes: no node has 1 core")
+
+
+def test_command_chooses_an_engine_and_tells_where_jobs_go(two, tmp_path):
+    remember(two, "local", node(slots=4))
+    remember(two, "second", node())
+    two.user().submit("tool", engine="local")
+    environment = {"IJP_CONFIG": str(tmp_path), "IJP_PORTAL": two.url}
+    environment["IJP_SESSION"] = two.user().session_id
+
+    def run(*words):
+        done = CliRunner().invoke(ijp, [str(one) for one in words], env=environment)
+        assert done.exit_code == 0, (done.stdout, done.stderr)
+        return done
+
+    dry = run("submit", "tool", "--dry-run")
+    assert dry.stderr == (
+        "each runs: no earlier runs\n"
+        "goes to second: 16 of 16 cores free; local: 4 of 4 cores free, 1 job waits\n"
+    )
+    number = run("submit", "tool", "--engine", "local").stdout.strip()
+    assert "  engine     local: as you chose: 4 of 4 cores free" in run("status", number).stdout
+    rows = tmp_path / "rows.csv"
+    rows.write_text("arguments\nsteps 0\nsteps 1\n")
+    run("submit", "tool", "--array", rows, "--engine", "local")
+    assert two.user().jobs()["jobs"][0]["engineReason"].startswith("as you chose")
+    refused = CliRunner().invoke(ijp, ["submit", "tool", "--engine", "third"], env=environment)
+    assert "there is no engine 'third' (there is: local, second)" in refused.stderr
 
 
 def test_jobs_go_where_their_files_lie(installation_to_copy, tmp_path):
