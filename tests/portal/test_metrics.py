@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
+
 import pytest
+import requests
 from prometheus_client import REGISTRY
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
@@ -13,7 +17,8 @@ from portal import metrics
 from portal.changes import Change
 from portal.failure import Failure
 from portal.following import Following
-from portal.model import JobRow, Submission
+from portal.lease import Leadership
+from portal.model import Base, JobRow, Submission
 from portal.moments import now
 from portal.states import State
 from servicekit import database
@@ -117,6 +122,36 @@ def submitted(portal, folder, count: int) -> list[str]:
     answers = portal.services.engine.submit_many(specs)
     assert all(isinstance(one, str) for one in answers), answers[:3]
     return answers
+
+
+@pytest.mark.slow
+def test_portal_tells_of_polls_and_jobs(portal):
+    (job,) = portal.user().submit("tool", arguments=["steps", "60"])
+    portal.wait(job, "Executing")
+    metrics.JOBS.watch(portal.services.database, "local")
+    told = requests.get(f"{portal.url}/metrics", timeout=10).text
+    lines = dict(line.rsplit(" ", 1) for line in told.splitlines() if not line.startswith("#"))
+    assert float(lines['ijp_poll_seconds_count{engine="local"}']) > 0
+    assert lines['ijp_jobs{engine="local",state="Executing"}'] == "1.0"
+    assert lines['ijp_jobs{engine="local",state="Queued"}'] == "0.0"
+    portal.user().cancel(job["id"])
+    portal.wait(job)
+
+
+def test_lease_that_went_to_somebody_else_is_counted(tmp_path):
+    tables = database.engine_for(f"sqlite:///{tmp_path}/portal.sqlite", "portal")
+    Base.metadata.create_all(tables)
+    before = sample("ijp_lost_leases_total", lease="test")
+    first, second = (Leadership(tables, "test", timedelta(seconds=0.2)) for _ in range(2))
+    assert first.held()
+    until = time.monotonic() + 10
+    while not second.held():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert not first.held()
+    assert not first.held()
+    assert sample("ijp_lost_leases_total", lease="test") == before + 1
+    tables.dispose()
 
 
 @pytest.mark.slow
