@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 import pytest
 
-from portal import installation
 from portal.routing import MANY
-from tests.batch.sites import slurm
 from tests.batch.sites.slurm import SlurmSite
+from tests.portal import slurm_portal
 from tests.portal_site import copy, running
 
 pytestmark = pytest.mark.slow
-
-SETTINGS = """
-[portal.engines.cluster]
-kind = "slurm"
-poll_interval_seconds = 0.5
-
-[portal.engines.cluster.settings]
-command_folder = "{commands}"
-environment = {environment}
-defaults = {{queue = "batch"}}
-"""
 
 
 @pytest.fixture
@@ -39,13 +26,9 @@ def site():
 
 @pytest.fixture
 def portal(site, installation_to_copy, tmp_path):
-    folder = tmp_path / "portal"
-    copy(installation_to_copy, folder)
-    settings_file = folder / installation.SETTINGS_FILE
-    environment = json.dumps(site.environment).replace(":", " =")
-    text = SETTINGS.format(commands=slurm.COMMANDS, environment=environment)
-    settings_file.write_text(settings_file.read_text() + text)
-    with running(folder) as portal:
+    copy(installation_to_copy, tmp_path / "portal")
+    slurm_portal.add(tmp_path / "portal", site, "cluster")
+    with running(tmp_path / "portal") as portal:
         yield portal
 
 
