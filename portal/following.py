@@ -7,7 +7,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -35,6 +35,11 @@ SILENT = "the batch system does not answer at the moment"
 UNCLEAR = "the batch system's answer about it is not understood"
 LOST = "lost: the batch system does not know it any more, so how it ended is not known"
 
+_NEEDED = (
+    *(JobRow.id, JobRow.attempt, JobRow.batch_id, JobRow.engine, JobRow.cancelled),
+    *(JobRow.state, JobRow.reason, JobRow.missing_since, JobRow.started_at, JobRow.node),
+    *(JobRow.cpu_seconds, JobRow.peak_memory_bytes, JobRow.resources),
+)
 _STATES = {
     EngineState.QUEUED: (State.QUEUED, QUEUED),
     EngineState.HELD: (State.HELD, HELD),
@@ -155,11 +160,12 @@ class Following:
         return made
 
     def _rows(self) -> Sequence[JobRow]:
-        query = select(JobRow).where(
+        """What following needs of the rows; whole ones would fill the memory."""
+        query = select(*_NEEDED).where(
             UNFINISHED, self._is_mine, JobRow.batch_id.is_not(None), JobRow.ended_at.is_(None)
         )
-        with Session(self._database) as transaction:
-            return transaction.scalars(query).all()
+        with self._database.connect() as connection:
+            return cast(Sequence[JobRow], connection.execute(query).all())
 
 
 @dataclass(frozen=True)
