@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -74,7 +75,8 @@ def test_an_upload_pauses_and_goes_on_after_a_reload(
     log_in(page, site)
     dataset = _new_dataset(page, site, "in pieces")
     file = tmp_path / "large.png"
-    file.write_bytes(os.urandom(40 << 20))
+    content = os.urandom(40 << 20)
+    file.write_bytes(content)
     pieces = re.compile(f"/upload/{dataset}/pieces/")
     sent: list[str] = []
     held = []
@@ -110,6 +112,7 @@ def test_an_upload_pauses_and_goes_on_after_a_reload(
     assert offsets[0] == str(16 << 20)
     (there,) = site.client("ana").datafiles(dataset)
     assert (there["name"], there["size"]) == ("large.png", 40 << 20)
+    assert there["checksum"] == f"{zlib.crc32(content):x}"
 
 
 def _session(page: Page) -> tuple[dict[str, str], dict[str, str]]:

@@ -143,4 +143,6 @@ def settle(tiers) -> None:
     while tiers.levels.overview().under_way:
         assert time.monotonic() < until
         if not tiers.worker.work():
+            # As the service does: what was killed may not have been quite dead a moment ago.
+            tiers.worker.queue.recover()
             time.sleep(0.05)
