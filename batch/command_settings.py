@@ -32,7 +32,8 @@ class CommandSettings:
         accounts: The command of the account helper on the nodes, which runs programs in accounts of
             pools; none is that they run as the job does.
         lease_variable: Where prologues take leases for accounts (docs/accounts.md), the variable of
-            the batch system with the job's key, such as SLURM_JOB_ID: no job begins that has none.
+            the batch system with the job's key, such as SLURM_JOB_ID, or several with dots between
+            them, as JOB_ID.SGE_TASK_ID: no job begins that has none.
         busy_exit_code: What the runner ends with when no account is free, such as 99 where that has
             the system queue the job again; 0 is that it waits on the node until one is.
         grace_seconds: Between asking a program to end and killing it; less than what the system

@@ -48,17 +48,24 @@ unset LD_PRELOAD LD_LIBRARY_PATH BASH_ENV ENV
 {helper} epilogue "$SLURM_JOB_ID" "$SLURM_JOB_USER"
 exit 0
 """
-_GRIDENGINE_PROLOG = """
-# In the queue: prolog root@/…/prolog $job_id $job_owner
-{helper} prologue "$1" "$2"
-case $? in
-    0 | 77) exit 0 ;;
-    *) sleep {pause}; exit 99 ;;
+# The elements of an array have the same number, so their own numbers are part of the key.
+_GRIDENGINE_KEY = """
+case "${{3:-0}}" in
+    0) key="$1.undefined" ;;
+    *) key="$1.$3" ;;
 esac
 """
-_GRIDENGINE_EPILOG = """
-# In the queue: epilog root@/…/epilog $job_id $job_owner
-{helper} epilogue "$1" "$2"
+_GRIDENGINE_PROLOG = f"""
+# In the queue: prolog root@/…/prolog $job_id $job_owner $ja_task_id{_GRIDENGINE_KEY}
+{{helper}} prologue "$key" "$2"
+case $? in
+    0 | 77) exit 0 ;;
+    *) sleep {{pause}}; exit 99 ;;
+esac
+"""
+_GRIDENGINE_EPILOG = f"""
+# In the queue: epilog root@/…/epilog $job_id $job_owner $ja_task_id{_GRIDENGINE_KEY}
+{{helper}} epilogue "$key" "$2"
 exit 0
 """
 _HOOKS: Mapping[str, Mapping[str, str]] = {

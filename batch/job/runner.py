@@ -211,7 +211,8 @@ def _check_lease(spec: "Mapping[str, Any]") -> None:
             key = file.read()
     except OSError as error:
         raise NoAccountError(f"no lease: {error.strerror}") from error
-    if key != os.environ.get(spec["lease_variable"]):
+    names = spec["lease_variable"].split(".")
+    if key != ".".join(os.environ.get(name, "") for name in names):
         raise NoAccountError(f"the account is in use by job {key}")
 
 

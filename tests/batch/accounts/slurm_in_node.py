@@ -8,43 +8,17 @@ as JSON, how each ended, how often Slurm sent one back, and what its nodes are a
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from ulid import ULID
-
-from batch.engine import EngineState, JobSpec
 from batch.engines.slurm import SlurmEngine
+from tests.batch.accounts import jobs_in_node
 from tests.batch.accounts.node import HELPER
 from tests.batch.sites import slurm
 from tests.batch.sites.slurm import SlurmSite
-
-LEAVE = """
-import os, sys, time
-def note(what):
-    line = f"{what} {sys.argv[1]} {os.environ['COUNT']} {time.monotonic()}\\n"
-    file = os.open("/srv/shared/log", os.O_WRONLY | os.O_APPEND)
-    os.write(file, line.encode())
-note("start")
-left = [pid for pid in os.listdir("/proc") if pid.isdigit() and pid != str(os.getpid())
-        and os.path.exists(f"/proc/{pid}/cmdline")
-        and b"left-by-a-job" in open(f"/proc/{pid}/cmdline", "rb").read()]
-print("left:", left, os.path.exists("/tmp/left"))
-open("/tmp/left", "w")
-if os.fork() == 0:
-    os.setsid()
-    if os.fork() == 0:
-        os.closerange(0, 3)
-        os.execv("/usr/bin/python3", ["left-by-a-job", "-c", "import time; time.sleep(600)"])
-    os._exit(0)
-time.sleep(1)
-note("end")
-"""
-WORK = Path("/var/lib/ijp-work")
 
 
 def main(hooks: str, account: str, count: int) -> dict[str, Any]:
@@ -74,22 +48,18 @@ def _run(site: SlurmSite, account: str, count: int, accounts: list[str]) -> dict
         },
         Path("/var/lib/ijp-engine"),
     )
-    ids = [str(one) for one in engine.submit_many([_spec(account) for _ in range(count)])]
-    end = time.monotonic() + 150
-    told = engine.status(ids)
-    while any(one.state is not EngineState.ENDED for one in told.values()):
-        assert time.monotonic() < end, site.run("squeue")
-        time.sleep(0.2)
-        told = engine.status(ids)
+    told = jobs_in_node.run(
+        engine, [jobs_in_node.spec(account, "SLURM_RESTART_COUNT") for _ in range(count)]
+    )
     # The last Epilog may still run; a node that is out of service does not become idle.
     until = time.monotonic() + 20
     while _nodes(site) != {"idle"} and time.monotonic() < until:
         time.sleep(0.1)
     return {
-        "codes": [told[one].exit_code for one in ids],
-        "reasons": [told[one].reason for one in ids],
-        "outputs": [path.read_text() for path in WORK.glob("*/out")],
-        "restarts": [_restarts(site, one.partition("/")[0]) for one in ids],
+        "codes": [one.exit_code for one in told.values()],
+        "reasons": [one.reason for one in told.values()],
+        "outputs": jobs_in_node.outputs(),
+        "restarts": [_restarts(site, one.partition("/")[0]) for one in told],
         "nodes": sorted(_nodes(site)),
         "jobs": site.run("scontrol", "-o", "show", "job"),
     }
@@ -99,30 +69,13 @@ def _nodes(site: SlurmSite) -> set[str]:
     return set(site.run("sinfo", "-h", "-o", "%T").split())
 
 
-def _spec(account: str) -> JobSpec:
-    mark = str(ULID())
-    counting = ("sh", "-c", 'COUNT=${SLURM_RESTART_COUNT:-0} exec "$0" "$@"')
-    place = WORK / mark
-    place.mkdir(mode=0o755, parents=True)
-    shutil.chown(place, account, account)
-    return JobSpec(
-        mark=mark,
-        owner="alice",
-        argv=(*counting, "/usr/bin/python3", "-I", "-S", "-c", LEAVE, mark),
-        environment={},
-        folder=place,
-        stdout=place / "out",
-        stderr=place / "err",
-    )
-
-
 def _restarts(site: SlurmSite, native_id: str) -> int:
     shown = site.run("scontrol", "-o", "show", "job", native_id)
     return int(shown.partition(" Restarts=")[2].split()[0])
 
 
 if __name__ == "__main__":
-    WORK.mkdir(mode=0o755)
+    jobs_in_node.WORK.mkdir(mode=0o755)
     try:
         print(json.dumps(main(sys.argv[1], sys.argv[2], int(sys.argv[3]))))
     except subprocess.CalledProcessError as error:

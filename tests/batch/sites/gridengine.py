@@ -94,8 +94,13 @@ _QUEUE = {
 class GridEngineSite:
     """Grid Engine's daemons, with the queue "all.q" and the parallel environment "smp"."""
 
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="ijp-ge-", dir="/tmp"))
+    def __init__(self, *, prolog: str = "NONE", epilog: str = "NONE", place: str = "/tmp") -> None:
+        """``prolog`` and ``epilog`` are the queue's, in Grid Engine's words.
+
+        All its files and those of jobs are below ``place``.
+        """
+        self.folder = Path(tempfile.mkdtemp(prefix="ijp-ge-", dir=place))
+        self._queue = {**_QUEUE, "prolog": prolog, "epilog": epilog, "tmpdir": str(self.folder)}
         self.folder.chmod(0o755)
         (self.folder / "logs").mkdir()
         self._root = self.folder / "root"
@@ -184,7 +189,7 @@ class GridEngineSite:
             self._apply(change, "global", "\n".join(kept))
         self._apply("-Ahgrp", "hosts", "group_name @allhosts\nhostlist localhost")
         self._apply("-Ap", "smp", _PARALLEL)
-        queue = "\n".join(f"{name} {value}" for name, value in _QUEUE.items())
+        queue = "\n".join(f"{name} {value}" for name, value in self._queue.items())
         self._apply("-Aq", "queue", queue)
 
     def _apply(self, change: str, name: str, text: str) -> None:
