@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlalchemy import create_engine, text
 
 from bench import (
+    batch,
     catalog_bulk,
     catalog_clients,
     catalog_data,
@@ -100,7 +101,7 @@ def say(what: str) -> None:
 
 def main() -> None:
     """Measure the named sections, or all."""
-    known = [*SECTIONS, *CATALOG_SECTIONS, "demo"]
+    known = [*SECTIONS, *CATALOG_SECTIONS, "batch", "demo"]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="section", help=f"of {', '.join(known)}")
     wanted = set(parser.parse_args().sections or known)
@@ -114,6 +115,9 @@ def main() -> None:
             results += site_results(folder, wanted)
         if wanted & set(CATALOG_SECTIONS):
             results += catalog_results(folder, wanted)
+        if "batch" in wanted:
+            say("batch")
+            results += batch.measure(folder)
         if "demo" in wanted:
             say("demo")
             results += demo.measure(folder)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine
 
@@ -56,23 +57,46 @@ class Site:
         return CatalogClient(f"{self.url}/icat").login("simple", credentials)
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Which batch system a site has.
+
+    Attributes:
+        further: Lines for the portal's settings.
+    """
+
+    engine: str = "local"
+    settings: Mapping[str, Any] | None = None
+    further: str = ""
+
+
 @contextmanager
 def served(
-    folder: Path, database_url: str, users: Sequence[str], names: Sequence[str] = ()
+    folder: Path,
+    database_url: str,
+    users: Sequence[str],
+    names: Sequence[str] = (),
+    batch: Batch | None = None,
 ) -> Iterator[Site]:
     """The imaging facility with some more users, served by one process.
 
     Args:
         names: The services that are served; all if empty.
+        batch: The local engine with two slots if not given.
     """
     bind = f"127.0.0.1:{free_port()}"
+    its = batch or Batch()
     made = installation.make(
         folder,
         facility="imaging",
         database_url=database_url,
         public_url=f"http://{bind}",
-        slots=2,
+        slots=None if batch else 2,
+        engine=its.engine,
+        engine_settings=its.settings,
     )
+    head, mark, tail = made.settings_file.read_text().partition("[portal.engine_settings]")
+    made.settings_file.write_text(f"{head}{its.further}\n{mark}{tail}")
     installation.add_users(folder / "secrets", dict.fromkeys(users, PASSWORD))
     for service in services().values():
         service.upgrade(made.settings_file)
