@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 # Tests at a time; most wait for something now and then.
-JOBS ?= 5
+JOBS ?= 6
 BIN := $(VENV)/bin
 # Our modules are compiled once, and not by each of the many processes that start.
 unexport PYTHONDONTWRITEBYTECODE

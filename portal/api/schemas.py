@@ -42,22 +42,6 @@ class AuthenticatorOut(WireSchema):
     keys = fields.List(fields.Nested(CredentialFieldOut))
 
 
-class HostOut(WireSchema):
-    """A host that runs jobs."""
-
-    name = fields.String()
-    online = fields.Boolean(metadata={"description": "whether new jobs are started there"})
-    slots = fields.Integer(metadata={"description": "cores that jobs may use"})
-    slots_used = fields.Integer()
-    load_average = fields.Float(attribute="load", allow_none=True)
-    memory_bytes = fields.Integer(allow_none=True)
-    gpus = fields.Integer()
-    state = fields.String(metadata={"description": "in the batch system's own words"})
-    reason = fields.String(metadata={"description": "why it takes no jobs"})
-    features = fields.List(fields.String())
-    queues = fields.List(fields.String())
-
-
 class LoginIn(WireSchema):
     """Credentials, by the names that the authenticator asks for."""
 

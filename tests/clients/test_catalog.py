@@ -17,6 +17,7 @@ from ijp.errors import (
     QueryError,
     ValidationFailedError,
 )
+from servicekit.embedded import WsgiAdapter
 
 
 @pytest.fixture
@@ -52,23 +53,20 @@ def test_session_from_its_begin_to_its_end(site):
     assert refusal.value.message == "Unable to find user by sessionid: …"
 
 
-def test_session_is_in_no_address(site):
+def test_session_is_in_no_address(site, monkeypatch):
     """security 3: it goes in a header where the catalog takes it there."""
     session = site.login("ana")
     seen = []
-    send = site.process.http.send
+    send = WsgiAdapter.send
 
-    def noting(request, **options):
+    def noting(adapter, request, **options):
         seen.append(request.url)
-        return send(request, **options)
+        return send(adapter, request, **options)
 
-    site.process.http.send = noting
-    try:
-        session.search("Dataset")
-        session.remaining_minutes()
-        session.create("Dataset", **_dataset(site, "unseen"))
-    finally:
-        site.process.http.send = send
+    monkeypatch.setattr(WsgiAdapter, "send", noting)
+    session.search("Dataset")
+    session.remaining_minutes()
+    session.create("Dataset", **_dataset(site, "unseen"))
     assert len(seen) > 2
     assert not any(session.session_id in url for url in seen)
 

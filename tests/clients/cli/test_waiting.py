@@ -1,8 +1,7 @@
-"""A download waits until data are back from the archive."""
+"""A download of data that are in the archive, by who does not wait for them."""
 
 from __future__ import annotations
 
-import threading
 from types import SimpleNamespace
 
 import pytest
@@ -55,17 +54,6 @@ def archived(site, work):
     selection = Selection(dataset_ids=[site.dataset_ids[0]])
     assert site.datastore().status(selection) == "ARCHIVED"
     return selection
-
-
-def test_it_comes_when_it_is_there(site, archived, work, monkeypatch):
-    """The archive begins to work only after the command has begun to wait."""
-    waits = threading.Event()
-    monkeypatch.setattr(download, "sleep", lambda _: (waits.set(), work()))
-    environment = SimpleNamespace(datastore=site.datastore())
-    with download._available(environment, archived, "all.zip", wait=True) as data:
-        assert data.name == "all.zip"
-        assert b"".join(data.blocks()).startswith(b"PK")
-    assert waits.is_set()
 
 
 def test_who_does_not_wait_is_told(site, archived):
