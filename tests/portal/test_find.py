@@ -209,7 +209,7 @@ def test_search_lists_are_told(portal):
 def test_data_can_be_downloaded_without_a_session(portal, filled):
     """req. 112, 109"""
     made = portal.user().download([filled["one"]])
-    assert made["state"] == "ONLINE"
+    assert made["state"] == "READY"
     answer = requests.get(made["url"], timeout=10)
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert [archive.read(name) for name in archive.namelist()] == [b"hello"]

@@ -338,7 +338,8 @@ def test_everything_that_a_job_file_states_is_honoured(ana, images, facility, wa
         True,
         ["image", "montage"],
     )
-    assert shown["resources"] == {"cores": 2, "memoryMib": 64, "wallMinutes": 3}
+    wanted = {"cores": 2, "memoryMib": 64, "wallMinutes": 3, "engine": None}
+    assert shown["resources"] == wanted
     form = ana.form("stated", dataset_ids=[images["cell"], images["ihc"]], options={"Often": 9})
     assert (form["jobs"], form["question"]) == (1, None)
     assert form["command"][1:] == [f"--datasetIds={images['cell']},{images['ihc']}", "-n", "9"]
