@@ -55,9 +55,9 @@ $(VENV)/.installed: setup.cfg clients/python/setup.cfg constraints.txt | $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e clients/python -e '.[demo]'
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
+$(VENV)/.installed-dev: setup.cfg clients/python/setup.cfg constraints.txt | $(VENV)/bin/pip
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e clients/python -e '.[demo,dev]'
-	@touch $@
+	@touch $(VENV)/.installed $@
 
 clean:
 	rm -rf $(VENV) .demo build *.egg-info clients/python/*.egg-info

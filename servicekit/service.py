@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import requests
@@ -65,7 +67,8 @@ class Service:
             engine.dispose()
 
 
-def services() -> dict[str, Service]:
-    """The installed services by name."""
+@cache
+def services() -> Mapping[str, Service]:
+    """The installed services by name, as they were when first asked for."""
     found = (point.load() for point in entry_points(group=GROUP))
-    return {service.name: service for service in found}
+    return MappingProxyType({service.name: service for service in found})

@@ -12,13 +12,17 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
+from werkzeug.security import generate_password_hash
 from werkzeug.serving import make_server
 
 from ijp.catalog import CatalogClient, CatalogSession
@@ -165,6 +169,24 @@ class Portal:
 
 
 _NO_URL = "http://127.0.0.1:9"
+_HASH = partial(generate_password_hash, method="pbkdf2:sha256:1000")
+
+
+class _Compiled(BytecodeCache):
+    """Templates that an earlier portal of this process has compiled."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if code := self._made.get(bucket.key):
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._made[bucket.key] = bucket.bytecode_to_string()
+
+
+Flask.jinja_options = {"bytecode_cache": _Compiled()}
 
 
 def install(
@@ -179,10 +201,13 @@ def install(
     Args:
         described: The facility's folder, or the name of an example.
     """
-    made = installation.make(
-        folder, facility=described, database_url=database_url, public_url=_NO_URL, slots=4
-    )
-    installation.add_users(folder / "secrets", dict(passwords))
+    with pytest.MonkeyPatch.context() as patch:
+        # Each log-in takes as long as its hash says, and the tests have thousands.
+        patch.setattr(installation, "generate_password_hash", _HASH)
+        made = installation.make(
+            folder, facility=described, database_url=database_url, public_url=_NO_URL, slots=4
+        )
+        installation.add_users(folder / "secrets", dict(passwords))
     text = made.settings_file.read_text()
     made.settings_file.write_text(text + "grace_seconds = 0.5\n")
     for name in ("catalog", "datastore", "portal"):
