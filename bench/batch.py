@@ -23,6 +23,7 @@ from sqlalchemy import create_engine, text
 from batch.engine import JobSpec
 from batch.engines.slurm import SlurmEngine
 from bench import pages, postgresql
+from bench.jobs import fill_history
 from bench.measure import Result
 from bench.site import Batch, Site, served
 from bench.slurm import CountedSlurm, counted, played
@@ -296,7 +297,7 @@ def _memory_mebibytes(name: str) -> float:
 
 def _page(site: Site, slurm: CountedSlurm) -> Result:
     """The list of jobs with a million that have ended."""
-    _fill(site)
+    fill_history(site, HISTORY)
     who = pages.browser(site, pages.USER)
     url = f"{site.url}/jobs"
     for _ in range(3):
@@ -315,30 +316,6 @@ def _page(site: Site, slurm: CountedSlurm) -> Result:
         "p95 ≤ 300 ms, no commands but polls",
         late <= 0.3 and calls <= polls,
     )
-
-
-def _fill(site: Site) -> None:
-    """A million jobs of the user that have ended."""
-    columns = (
-        "catalog_session_id, name, job_type, job_type_version, creates_provenance, program,"
-        " arguments, wants, raw_arguments, options, resources, dataset_ids, datafile_ids,"
-        " investigation_id, cancelled, progress_message, failure, reason, started_at, ended_at,"
-        " exit_code, user_name"
-    )
-    template = "(SELECT * FROM portal.job WHERE job_type = 'clock' ORDER BY id LIMIT 1) template"
-    statement = (
-        "WITH made AS (INSERT INTO portal.submission (user_name, key, content_hash, created_at,"
-        " name, job_type) SELECT user_name, 'many ' || n, '', now() - n * interval '1 minute',"
-        f" name, job_type FROM generate_series({HISTORY}, 1, -1) n, {template}"
-        " RETURNING id, created_at, split_part(key, ' ', 2) AS n) "
-        f"INSERT INTO portal.job (submission_id, public_id, state, submitted_at, recorded,"
-        f" {columns}) SELECT made.id, lpad(made.n, 26, '0'), 'Completed', made.created_at, true,"
-        f" {columns} FROM made, {template}"
-    )
-    with site.tables("portal").begin() as connection:
-        connection.execute(text(statement))
-        for table in ("job", "submission"):
-            connection.execute(text(f"ANALYZE portal.{table}"))
 
 
 def _played_poll(folder: Path, place: Path) -> Result:

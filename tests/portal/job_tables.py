@@ -14,6 +14,19 @@ from portal.states import State
 from servicekit.database import writing
 
 MOMENT = datetime(2026, 3, 10, 12, tzinfo=UTC)
+OTHERS = {
+    "job_type_version": "v",
+    "creates_provenance": False,
+    "program": ["p"],
+    "arguments": [],
+    "wants": [],
+    "raw_arguments": [],
+    "options": {},
+    "resources": {},
+    "dataset_ids": [],
+    "datafile_ids": [],
+}
+"""Columns of jobs that have to have something, whatever it is."""
 
 
 @dataclass(frozen=True)
@@ -84,16 +97,7 @@ def row_of(job: Job) -> dict[str, Any]:
         "user_name": job.user,
         "name": "n",
         "job_type": job.type,
-        "job_type_version": "v",
-        "creates_provenance": False,
-        "program": ["p"],
-        "arguments": [],
-        "wants": [],
-        "raw_arguments": [],
-        "options": {},
-        "resources": {},
-        "dataset_ids": [],
-        "datafile_ids": [],
+        **OTHERS,
         "state": State.EXECUTING if job.runs and job.id % 2 else State.STAGING,
         "submitted_at": MOMENT - timedelta(minutes=job.waited),
         "attempted_at": MOMENT if job.runs else None,

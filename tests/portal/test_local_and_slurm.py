@@ -7,6 +7,7 @@ import time
 import pytest
 
 from portal.routing import MANY
+from tests.batch.making import up
 from tests.batch.sites.slurm import SlurmSite
 from tests.portal import slurm_portal
 from tests.portal_site import copy, running
@@ -16,12 +17,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def site():
-    site = SlurmSite()
-    try:
-        site.start()
+    with up(SlurmSite()) as site:
         yield site
-    finally:
-        site.stop()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from portal.model import JobEvent, JobRow, Submission
 from portal.moments import now
 from portal.states import State
 from servicekit import database
+from tests.portal.job_tables import OTHERS
 
 
 @pytest.fixture
@@ -26,16 +27,7 @@ def a_job(**values):
         "user_name": "u",
         "name": "n",
         "job_type": "t",
-        "job_type_version": "v",
-        "creates_provenance": False,
-        "program": ["p"],
-        "arguments": [],
-        "wants": [],
-        "raw_arguments": [],
-        "options": {},
-        "resources": {},
-        "dataset_ids": [],
-        "datafile_ids": [],
+        **OTHERS,
         "state": State.STAGING,
         "submitted_at": now(),
     }

@@ -9,6 +9,7 @@ import pytest
 
 from portal import installation
 from portal.states import State
+from tests.batch.making import up
 from tests.batch.sites.slurm import SlurmSite
 from tests.portal import slurm_portal
 from tests.portal_site import running
@@ -24,12 +25,8 @@ root = "simple/ana"
 
 @pytest.fixture(scope="module")
 def slurm_site():
-    site = SlurmSite()
-    try:
-        site.start()
+    with up(SlurmSite()) as site:
         yield site
-    finally:
-        site.stop()
 
 
 @pytest.fixture

@@ -11,12 +11,14 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 HELPER = "/usr/local/sbin/ijp-account-helper"
+HOOKS = "/opt/ijp/hooks"
 PORTAL = "ijp"
 FIRST_UID = 61_000
 CHECKOUT = "/srv/checkout"
@@ -137,6 +139,23 @@ class Node:
         done = self.run(*command, user=user)
         assert done.returncode == 0, f"{command}: {done.stderr or done.stdout}"
         return done.stdout
+
+    def install_hooks(self, system: str, place: str) -> None:
+        """Write what a batch system is to run before and after each job."""
+        self.do("install", "-d", "-m", "755", place)
+        command = "from batch.accounts.cli import accounts; accounts()"
+        arguments = ("hooks", system, place, "--helper", HELPER, "--pause", "2")
+        self.do(sys.executable, "-c", command, *arguments)
+
+    def tell(self, program: str, *arguments: str) -> Any:
+        """What a program beside this file prints there as JSON."""
+        done = self.run(
+            *(sys.executable, f"{CHECKOUT}/tests/batch/accounts/{program}.py", *arguments),
+            environment={"PYTHONPATH": f"{CHECKOUT}:{CHECKOUT}/clients/python"},
+            seconds=250,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
     def helper(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
         """Run the helper as root, as a batch system does."""

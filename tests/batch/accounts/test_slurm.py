@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections import Counter
 from itertools import pairwise
 
 import pytest
 
-from tests.batch.accounts.node import CHECKOUT, HELPER, PORTAL
+from tests.batch.accounts.node import HOOKS, PORTAL
 
 pytestmark = pytest.mark.slow
-
-PROGRAM = f"{CHECKOUT}/tests/batch/accounts/slurm_in_node.py"
 
 
 @pytest.mark.parametrize("how", ["hooks", "runner"])
@@ -22,21 +18,11 @@ def test_jobs_in_one_account_run_one_after_the_other_and_find_it_clean(make_node
     node = make_node(accounts=1, namespaces=False)
     (account,) = node.accounts
     node.write("/srv/shared/log", "", 0o666)
-    node.do("install", "-d", "-m", "755", "/opt/ijp/hooks")
+    runs = ("", PORTAL)
     if how == "hooks":
-        hooks = "from batch.accounts.cli import accounts; accounts()"
-        arguments = ("hooks", "slurm", "/opt/ijp/hooks", "--helper", HELPER, "--pause", "2")
-        node.do(sys.executable, "-c", hooks, *arguments)
-        runs = ("/opt/ijp/hooks", account, "3")
-    else:
-        runs = ("", PORTAL, "3")
-    done = node.run(
-        *(sys.executable, PROGRAM, *runs),
-        environment={"PYTHONPATH": f"{CHECKOUT}:{CHECKOUT}/clients/python"},
-        seconds=250,
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+        node.install_hooks("slurm", HOOKS)
+        runs = (HOOKS, account)
+    told = node.tell("slurm_in_node", *runs, "3")
     assert told["codes"] == [0] * 3, told
     assert told["outputs"] == ["left: [] False\n"] * 3
     assert sum(told["restarts"]) > 0, "no job ever met another"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,11 @@ def submit(
     if dry_run:
         _show_form(environment, environment.portal.form(job_type, **request))
         return
-    jobs = environment.portal.submit(job_type, key=key, **request)
+    _show_jobs(environment, environment.portal.submit(job_type, key=key, **request), watch)
+
+
+def _show_jobs(environment: Environment, jobs: Sequence[Record], watch: bool) -> None:
+    """Print what was submitted; if they are watched, end with what became of them."""
     ids = [int(job["id"]) for job in jobs]
     if jobs and jobs[0].get("sweepId") and not environment.as_json:
         click.echo(f"these {len(jobs)} jobs are sweep s{jobs[0]['sweepId']}", err=True)
